@@ -1,0 +1,1 @@
+"""Scanward, the edge agent of a health-code scanner terminal."""

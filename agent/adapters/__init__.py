@@ -1,0 +1,1 @@
+"""Everything that touches the world: one I/O library per file."""

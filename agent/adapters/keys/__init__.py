@@ -1,0 +1,1 @@
+"""Verification keys, the terminal's own keys, and sealing."""

@@ -1,0 +1,1 @@
+"""The SQLite ledger and the thread that owns it."""

@@ -1,0 +1,1 @@
+"""Scanners: each yields whole, byte-exact scans or says why not."""

@@ -1,0 +1,1 @@
+"""The verified trust list on disk, and the process that refreshes it."""

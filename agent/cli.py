@@ -1,0 +1,36 @@
+"""The command line: which commands there are. Each lives in `agent/commands/` and is imported only when called."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+COMMANDS = {
+    "run": "run the agent",
+    "check": "validate a configuration without running anything",
+    "explain": "show what each stage of the pipeline sees in one code",
+    "verify": "verify codes in bulk: JSON lines in, JSON lines out",
+    "queue": "list, retry and export what has not been delivered",
+    "trust": "show the trust list in use, or refresh it",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status; 2 is a usage error."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(prog="scanward", description="The edge agent of a health-code scanner terminal.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    chosen = next((a for a in arguments if not a.startswith("-")), None)
+    for name, line in COMMANDS.items():
+        sub = commands.add_parser(name, help=line, description=line[0].upper() + line[1:] + ".")
+        if name == chosen:
+            module = importlib.import_module(f"agent.commands.{name}")
+            module.add_arguments(sub)
+            sub.set_defaults(run=module.run)
+    args = parser.parse_args(arguments)
+    status: int = args.run(args)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

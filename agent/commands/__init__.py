@@ -1,0 +1,1 @@
+"""The commands of `scanward`, one file each; `agent/cli.py` lists them."""

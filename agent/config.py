@@ -1,0 +1,1 @@
+"""TOML into each component's own frozen Settings."""

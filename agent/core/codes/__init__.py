@@ -1,0 +1,1 @@
+"""`recognise(scan)`: exactly one code family, or unknown. One file per family."""

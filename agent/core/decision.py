@@ -1,0 +1,184 @@
+"""What policy makes of a verdict for a step: accept, accept provisionally, ask a person, refuse.
+
+The law: no policy, no acceptance; a one-time code is claimed in the same breath as it is accepted, with no await
+between, so two scanners cannot both accept it. Reasons are stable words; texts for people live in the console.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from enum import IntEnum
+
+from agent.core.steps import Policy, Step
+from agent.core.time_interval import Interval
+from agent.core.trust_list import Freshness, Trust
+from agent.core.verdict import Claims, CodeType, Outcome, Verdict
+
+REPLAY_GRACE_MS = 15_000  # the skew grace of trust-and-time.md: until then an expired code might still be accepted
+REPLAY_KEEP_UNDATED_MS = 30 * 86_400_000  # opaque tokens say nothing of their life
+
+
+class Answer(IntEnum):
+    """record.cddl, answer."""
+
+    ACCEPT = 0
+    PROVISIONAL = 1
+    ASK = 2
+    REFUSE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayClaim:
+    """A one-time code used up here: 16-byte replay id, kept until certainly after keep_until_ms."""
+
+    replay_id: bytes
+    keep_until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The decision for one scan. reason: "ok" or the stage-prefixed reason of the first thing in the way.
+
+    claim: the one-time code this decision used up.
+    """
+
+    answer: Answer
+    reason: str
+    step: str
+    verdict: Verdict
+    claim: ReplayClaim | None = None
+
+
+class History:
+    """What this terminal has already used up and may not do again; rebuilt from the ledger at start.
+
+    Holds replay ids until they cannot be accepted any more, and which provisional acceptances the platform has not
+    acknowledged.
+    """
+
+    def __init__(self, claims: dict[bytes, int] | None = None, provisional: list[int] | None = None) -> None:
+        self._keep_until_ms = dict(claims or {})
+        self._provisional = deque(sorted(provisional or []))
+        self._provisional_open = 0  # decided, not yet numbered by the ledger
+
+    def has(self, replay_id: bytes) -> bool:
+        """Say whether the one-time code was used here."""
+        return replay_id in self._keep_until_ms
+
+    def claim(self, claim: ReplayClaim) -> None:
+        """Use a one-time code up."""
+        self._keep_until_ms[claim.replay_id] = claim.keep_until_ms
+
+    def open_provisional(self) -> None:
+        """Count a provisional acceptance that is about to be stored."""
+        self._provisional_open += 1
+
+    def stored(self, decision: Decision, seq: int) -> None:
+        """Take note that the ledger has the decision."""
+        if decision.answer is Answer.PROVISIONAL:
+            self._provisional_open -= 1
+            self._provisional.append(seq)
+
+    def release(self, decision: Decision) -> None:
+        """Undo a decision that definitely was not stored."""
+        if decision.claim is not None:
+            self._keep_until_ms.pop(decision.claim.replay_id, None)
+        if decision.answer is Answer.PROVISIONAL:
+            self._provisional_open -= 1
+
+    def settled(self, seq: int) -> None:
+        """Forget provisional acceptances the platform has acknowledged, up to and with `seq`."""
+        while self._provisional and self._provisional[0] <= seq:
+            self._provisional.popleft()
+
+    def prune(self, now: Interval) -> None:
+        """Forget one-time codes that are expired beyond doubt."""
+        gone = [r for r, until in self._keep_until_ms.items() if now.is_certainly_after(until)]
+        for replay_id in gone:
+            del self._keep_until_ms[replay_id]
+
+    @property
+    def provisional_unsettled(self) -> int:
+        """How many provisional acceptances the platform has not acknowledged."""
+        return len(self._provisional) + self._provisional_open
+
+
+def decide(verdict: Verdict, step: str, trust: Trust | None, history: History, now: Interval) -> Decision:
+    """Decide for one scan, and claim its one-time code in `history` where it is used up.
+
+    The caller stores the decision next; where that definitely failed it calls `history.release`.
+    """
+    answer, reason = _judge(verdict, step, trust, now)
+    claims = verdict.claims
+    claim = None
+    if answer is not Answer.REFUSE and claims.replay_id is not None:
+        if history.has(claims.replay_id):
+            answer, reason = Answer.REFUSE, "replay.used"
+        else:
+            claim = ReplayClaim(claims.replay_id, _keep_until_ms(claims, now))
+    if answer is Answer.PROVISIONAL:
+        if trust is None or trust.policy is None or _is_offline_limit_reached(history, trust.policy):
+            answer, reason, claim = Answer.REFUSE, "policy.offline-limit", None
+        else:
+            history.open_provisional()
+    if claim is not None:
+        history.claim(claim)
+    return Decision(answer, reason, step, verdict, claim)
+
+
+def _judge(verdict: Verdict, step_name: str, trust: Trust | None, now: Interval) -> tuple[Answer, str]:
+    """Apply the policy, leaving replay and counts aside."""
+    if verdict.outcome is Outcome.REFUSED:
+        return Answer.REFUSE, verdict.reason
+    policy: Policy | None = trust.policy if trust else None
+    if trust is None or policy is None or not policy.steps:
+        return Answer.REFUSE, "policy.none"
+    step = policy.steps.get(step_name)
+    if step is None:
+        return Answer.REFUSE, "policy.step-unknown"
+    if verdict.outcome is Outcome.VERIFIED:
+        answer, reason = _accept(verdict, step.verified)
+    else:
+        answer, reason = _accept(verdict, step.provisional)
+        if answer is Answer.ACCEPT:
+            answer, reason = Answer.PROVISIONAL, verdict.reason
+    if answer is Answer.REFUSE:
+        return answer, reason
+    match trust.freshness(now):
+        case Freshness.ONLINE_ONLY:
+            return Answer.REFUSE, "policy.trust-list-too-old"
+        case Freshness.PROVISIONAL:
+            answer, reason = Answer.PROVISIONAL, "policy.trust-list-old"
+        case Freshness.FRESH | Freshness.WARN:
+            pass
+    if "time" in verdict.unchecked and answer is Answer.ACCEPT:
+        answer, reason = Answer.PROVISIONAL, "policy.time-uncertain"
+    return _confirm(step, answer, reason)
+
+
+def _accept(verdict: Verdict, kinds: frozenset[str]) -> tuple[Answer, str]:
+    type_ = verdict.claims.type
+    family = verdict.family
+    if f"{family}.any" in kinds or (type_ is not None and f"{family}.{type_.name.lower()}" in kinds):
+        return Answer.ACCEPT, "ok"
+    if type_ is CodeType.STATIC and f"{family}.dynamic" in kinds:
+        return Answer.REFUSE, "policy.dynamic-required"
+    if verdict.outcome is Outcome.UNVERIFIABLE:
+        return Answer.REFUSE, "policy.not-verifiable"
+    return Answer.REFUSE, "policy.code-not-accepted"
+
+
+def _confirm(step: Step, answer: Answer, reason: str) -> tuple[Answer, str]:
+    """Ask the person whose yes the step needs; a provisional acceptance stays visible as such in the reason."""
+    if step.confirm is None:
+        return answer, reason
+    return Answer.ASK, f"confirm.{step.confirm}" if answer is Answer.ACCEPT else reason
+
+
+def _is_offline_limit_reached(history: History, policy: Policy) -> bool:
+    return history.provisional_unsettled >= policy.offline.provisional_unsettled_max
+
+
+def _keep_until_ms(claims: Claims, now: Interval) -> int:
+    if claims.expires_at_s is not None:
+        return claims.expires_at_s * 1000 + REPLAY_GRACE_MS
+    return (now.latest_ms or now.earliest_ms) + REPLAY_KEEP_UNDATED_MS

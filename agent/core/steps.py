@@ -1,0 +1,99 @@
+"""The policy: which medical step accepts which code, and how far a terminal may go on its own. Data, not code.
+
+An empty or missing policy refuses everything. A site's local settings may only narrow the signed policy.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+POLICY_BYTES_MAX = 65_536
+_CODE_KIND = re.compile(r"[a-z0-9-]{1,16}\.(static|dynamic|any)")
+_STEP_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
+
+
+class PolicyInvalid(Exception):
+    """The policy file cannot be used; the message names the place and what is wrong."""
+
+
+class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One medical step (platforms.md lists them).
+
+    verified: code kinds ("family.static", "family.dynamic", "family.any") accepted when proven offline.
+    provisional: code kinds accepted provisionally where no offline proof exists.
+    confirm: whose yes is needed before the step goes on, if anyone's.
+    med_step, scene: the national numbers of the step.
+    """
+
+    verified: frozenset[str] = frozenset()
+    provisional: frozenset[str] = frozenset()
+    confirm: Literal["clinician", "pharmacist", "patient"] | None = None
+    med_step: str = "000000"
+    scene: str | None = None
+
+
+class Offline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How far a terminal may go without the platform.
+
+    provisional_unsettled_max: provisional acceptances the platform has not acknowledged yet.
+    stale_normal_s, stale_provisional_s: how long past the trust list's expiry codes are still accepted normally, and
+    then provisionally; beyond that, not at all offline.
+    """
+
+    provisional_unsettled_max: int = 200
+    stale_normal_s: int = 86_400
+    stale_provisional_s: int = 7 * 86_400
+
+
+class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole policy, as signed."""
+
+    format: Literal["scanward-policy-1"]
+    version: int
+    offline: Offline = Offline()
+    steps: dict[str, Step] = {}
+
+    def narrowed(self, refuse: Mapping[str, frozenset[str]]) -> "Policy":
+        """Return this policy without the code kinds a site refuses, by step name ("*" for every step)."""
+        steps = {}
+        for name, step in self.steps.items():
+            gone = refuse.get(name, frozenset()) | refuse.get("*", frozenset())
+            steps[name] = msgspec.structs.replace(
+                step, verified=_without(step.verified, gone), provisional=_without(step.provisional, gone)
+            )
+        return msgspec.structs.replace(self, steps=steps)
+
+
+def parse_policy(data: bytes) -> Policy:
+    """Read policy.toml. Raises PolicyInvalid with the place and the fault."""
+    if len(data) > POLICY_BYTES_MAX:
+        raise PolicyInvalid(f"the policy has {len(data)} bytes; at most {POLICY_BYTES_MAX} are read")
+    try:
+        policy = msgspec.convert(tomllib.loads(data.decode("utf-8")), Policy)
+    except (msgspec.ValidationError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PolicyInvalid(f"the policy is not valid: {error}") from error
+    for name, step in policy.steps.items():
+        if not _STEP_NAME.fullmatch(name):
+            raise PolicyInvalid(f"steps.{name}: a step's name is lower case letters, digits and hyphens")
+        for kind in step.verified | step.provisional:
+            if not _CODE_KIND.fullmatch(kind):
+                raise PolicyInvalid(f"steps.{name}: {kind!r} is not of the form family.static|dynamic|any")
+    return policy
+
+
+def _without(kinds: frozenset[str], gone: frozenset[str]) -> frozenset[str]:
+    """Take refused kinds away; refusing one type of "family.any" leaves the other."""
+    left = set[str]()
+    for kind in kinds - gone:
+        family, _, type_ = kind.partition(".")
+        if f"{family}.any" in gone:
+            continue
+        if type_ == "any":
+            both = {f"{family}.static", f"{family}.dynamic"}
+            left |= (both - gone) if both & gone else {kind}
+        else:
+            left.add(kind)
+    return frozenset(left)

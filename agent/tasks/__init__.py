@@ -1,0 +1,1 @@
+"""Long-lived tasks, one file a kind; they speak only to ports."""
