@@ -278,7 +278,7 @@ def chain_vectors() -> tuple[dict, dict, dict]:
         return cose_sign1(PLATFORM, "scanward-receipt-1", cbor(body))
 
     results = [
-        [1, hashes_[1], 0],
+        [1, hashes_[1], 0, "ok"],
         [2, hashes_[2], 2, "replay.used-elsewhere"],
         [3, hashes_[3], 3, "record.malformed"],
     ]
