@@ -5,18 +5,23 @@ done about it; anything not listed here is a bug and ends the process.
 """
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from agent.core.decision import Decision
-from agent.core.delivery import Receipt, StoredRecord
+from agent.core.delivery import StoredRecord
 from agent.core.scan import Scan
-from agent.core.time_interval import Stamp
+from agent.core.time_interval import Interval, Stamp
 from agent.core.transaction import Draft, Transaction
 from agent.core.trust_list import Trust
 
 
 class ScannerGone(Exception):
     """The device is not there; the adapter goes on looking for it."""
+
+
+class AddressInUse(Exception):
+    """The local API cannot listen where it was told to."""
 
 
 class LedgerFull(Exception):
@@ -29,6 +34,25 @@ class LedgerRefused(Exception):
 
 class LedgerBroken(Exception):
     """Whether the record was written is unknown (failed fsync, I/O error): answer nothing, end the process."""
+
+
+class LedgerUnusable(Exception):
+    """This ledger cannot be opened as it is (another process owns it, another terminal's, made by a later version).
+
+    The message says what a person can do.
+    """
+
+
+class LedgerOvertaken(Exception):
+    """The platform's history of this ledger is not ours: this terminal was restored from an old image.
+
+    Nothing more can be delivered from this ledger as it is; a new one must be started, and people must be told.
+    """
+
+    def __init__(self, seq: int, hash_: bytes) -> None:
+        super().__init__(f"the platform's head {seq} is not in this ledger's history")
+        self.seq = seq
+        self.hash = hash_
 
 
 class PlatformUnreachable(Exception):
@@ -50,6 +74,41 @@ class PlatformRejected(Exception):
 
 class PlatformLied(Exception):
     """An answer that is not signed as it must be, or not about what was asked. Nothing moves; people are told."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrustFloor:
+    """What the agent has already believed: nothing older is taken, whatever is signed.
+
+    root_version: of the root under which timestamp_version was seen. A root that replaces the timestamp's or the
+    snapshot's keys starts a new count (TUF 5.3.11), so a stolen online key cannot shut a terminal out for good.
+    """
+
+    timestamp_version: int = 0
+    root_version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedBundle:
+    """A trust list, revocations and policy on disk whose signatures were verified just now.
+
+    name: its folder; manifest_sha256: hex, of its manifest, which holds the hashes of all else; expires_at_ms: when the
+    first of the signed metadata expires, which may be past.
+    """
+
+    name: str
+    manifest_sha256: str
+    timestamp_version: int
+    root_version: int
+    expires_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrustTrouble:
+    """Why there is no new trust list: a stable word (docs/trust.md) and what was seen. What is in use stays."""
+
+    reason: str
+    detail: str
 
 
 class Clock(Protocol):
@@ -117,8 +176,17 @@ class Ledger(Protocol):
         """Return the signed head of the ledger as of that record."""
         ...
 
-    async def settle(self, uplink: str, cursor: int, parked: Sequence[tuple[int, str]]) -> None:
-        """Move the uplink's cursor to `cursor` (it may go back) and park (seq, reason) pairs, in one commit."""
+    async def settle(
+        self, uplink: str, cursor: int, parked: Sequence[tuple[int, str]], *, resent: Sequence[int] = ()
+    ) -> None:
+        """Move the uplink's cursor to `cursor` (it may go back) and park (seq, reason) pairs, in one commit.
+
+        resent: records of `resend` that are answered; those parked again are in `parked` as well.
+        """
+        ...
+
+    async def resend(self, uplink: str) -> Sequence[StoredRecord]:
+        """Return the parked records a person wants sent again, at most 200, not consecutive: one batch for each."""
         ...
 
     async def wait_for_records(self, after: int) -> None:
@@ -143,19 +211,11 @@ class Uplink(Protocol):
         ...
 
 
-class ReceiptReader(Protocol):
-    """Checks what the platform says against the platform keys of the trust list."""
-
-    def __call__(self, signed: bytes, about: bytes) -> Receipt:
-        """Return the receipt about batch or hello `about`. Raises PlatformLied."""
-        ...
-
-
 class Display(Protocol):
     """What people on the spot see. Never called before the ledger's commit returned."""
 
-    async def show(self, decision: Decision, transaction: Transaction) -> None:
-        """Show a decision. A client that does not keep up is dropped, never waited for."""
+    async def show(self, scanner: str, decision: Decision, transaction: Transaction) -> None:
+        """Show a decision for a scan of that scanner. A client that does not keep up is dropped, never waited for."""
         ...
 
     async def notice(self, topic: str, text: str) -> None:
@@ -169,4 +229,42 @@ class TrustStore(Protocol):
     @property
     def current(self) -> Trust | None:
         """What is trusted now; None before the first trust list."""
+        ...
+
+
+class RefreshableTrustStore(TrustStore, Protocol):
+    """A trust store as the task sees it that keeps it fresh. All methods may raise LedgerBroken."""
+
+    async def restore(self) -> TrustTrouble | None:
+        """Load what the agent had verified before; say why not."""
+        ...
+
+    async def floor(self) -> TrustFloor:
+        """Return what no new trust list may lie below."""
+        ...
+
+    async def adopt(self, bundle: VerifiedBundle) -> TrustTrouble | None:
+        """Read a bundle, make its floor durable, then swap it in; on trouble keep what is there and say why."""
+        ...
+
+
+class TrustRefresher(Protocol):
+    """Fetches and verifies the signed trust list, away from the agent's process."""
+
+    async def refresh(
+        self, now: Interval, floor: TrustFloor, *, offline: bool = False
+    ) -> VerifiedBundle | TrustTrouble:
+        """Publish the newest verified bundle; `offline`: verify what is on disk again, without any network."""
+        ...
+
+
+class NamedValues(Protocol):
+    """Small durable values beside the ledger's records. Both may raise LedgerBroken."""
+
+    async def get(self, name: str) -> bytes | None:
+        """Return a value, or None where it was never set."""
+        ...
+
+    async def set(self, name: str, value: bytes) -> None:
+        """Set a value; return once it is durable."""
         ...

@@ -1,7 +1,9 @@
 """What every test may use: the byte vectors of the wire, and the rule that a skip is a failure where it says so."""
 
+import asyncio
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,15 @@ HERE = Path(__file__).parent
 def vectors() -> Any:
     """Return a loader of tests/vectors/NAME.json."""
     return lambda name: json.loads((HERE / "vectors" / f"{name}.json").read_text())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def main_loop() -> Iterator[None]:
+    """Own the main thread's loop: pytest-asyncio makes one otherwise, and never closes it."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    loop.close()
 
 
 @pytest.hookimpl(wrapper=True)

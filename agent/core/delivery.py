@@ -1,7 +1,31 @@
-"""Batches out, receipts in, what each receipt moves, and when to try again (docs/protocol/batch.cddl, hello.cddl)."""
+"""Batches out, receipts in, and what each receipt moves (docs/protocol/batch.cddl, hello.cddl).
 
+The law: a cursor moves only on a receipt that a platform key signed, about the batch that was sent, record by record. A
+receipt that does not fit is a lie and moves nothing.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+
+import cbor2
+
+from agent.core.codes import cbor, cose
+from agent.core.time_interval import Interval
+from agent.core.trust_list import TrustedKey, TrustList
+
+PROTOCOL_VERSION = 1
+BATCH_RECORDS_MAX = 200
+BATCH_BYTES_MAX = 262_144
+BATCH_OVERHEAD_BYTES = 1_024  # what a batch carries beside its envelopes
+ENVELOPE_OVERHEAD_BYTES = 3  # CBOR length of one envelope
+COMMANDS_MAX = 16
+RECEIPT_AAD = b"scanward-receipt-1"
+_SKEW_GRACE_MS = 15_000
+
+
+class ReceiptInvalid(Exception):
+    """What the platform sent is no receipt for what was asked; the message says why, without its content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +44,9 @@ class Status(IntEnum):
     DUPLICATE = 1
     CONFLICT = 2
     REJECTED = 3
+
+
+_STATUSES = frozenset(int(status) for status in Status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +68,131 @@ class Receipt:
     head_seq: int
     head_hash: bytes
     at_ms: int
+
+
+def encode_batch(
+    batch_id: bytes, terminal: str, ledger_id: bytes, records: Sequence[StoredRecord], signed_head: bytes
+) -> bytes:
+    """Return a batch (batch.cddl) of consecutive records; signed_head is the head as of the last of them."""
+    return cbor2.dumps(
+        {
+            1: batch_id,
+            2: terminal,
+            3: ledger_id,
+            4: records[0].seq,
+            5: [record.envelope for record in records],
+            6: signed_head,
+        },
+        canonical=True,
+    )
+
+
+def encode_hello(
+    hello_id: bytes, terminal: str, site: str, software: str, ledger_id: bytes, signed_head: bytes, cursor: int
+) -> bytes:
+    """Return a hello (hello.cddl)."""
+    return cbor2.dumps(
+        {
+            1: hello_id,
+            2: terminal,
+            3: site,
+            4: [PROTOCOL_VERSION],
+            5: software,
+            6: ledger_id,
+            7: signed_head,
+            8: cursor,
+        },
+        canonical=True,
+    )
+
+
+def decode_hello_answer(answer: bytes) -> tuple[bytes, tuple[bytes, ...]]:
+    """Return the signed receipt and the commands of a hello-answer. Raises ReceiptInvalid."""
+    try:
+        fields = cbor.decode_deterministic(answer)
+    except cbor.CborInvalid as error:
+        raise ReceiptInvalid("the answer to a hello is not CBOR as agreed") from error
+    match fields:
+        case {1: 1, 2: bytes(receipt), 3: list(commands), **rest} if not rest:
+            if len(commands) > COMMANDS_MAX or not all(isinstance(c, bytes) for c in commands):
+                raise ReceiptInvalid("the answer to a hello carries no list of commands as agreed")
+            return receipt, tuple(commands)
+    raise ReceiptInvalid("the answer to a hello lacks what was agreed, or speaks another version")
+
+
+def read_receipt(
+    signed: bytes, about: bytes, terminal: str, ledger_id: bytes, trust_list: TrustList, now: Interval
+) -> Receipt:
+    """Return the receipt about batch or hello `about`, if a platform key says so. Raises ReceiptInvalid.
+
+    1. A COSE_Sign1 as cose.cddl has it.
+    2. Its key is a platform key of the trust list with the usage "receipt", valid now, and of the header's algorithm.
+    3. The signature, with the external_aad of receipts, so nothing signed as something else passes.
+    4. The fields are those of batch.cddl, for this terminal, this ledger and this batch or hello.
+    """
+    # 1
+    try:
+        message = cose.decode_sign1(signed)
+    except cose.CoseInvalid as error:
+        raise ReceiptInvalid(f"not a signed receipt: {error}") from error
+    # 2
+    key = _receipt_key(trust_list, message.key_id, now)
+    if key is None or key.key is None:
+        raise ReceiptInvalid("signed with a key that the trust list does not name for receipts")
+    if cose.ALGORITHMS.get(message.alg) != key.alg:
+        raise ReceiptInvalid("signed with another algorithm than its key's")
+    # 3
+    if not key.key.verify(message.signature, message.to_be_signed(RECEIPT_AAD)):
+        raise ReceiptInvalid("the signature is not the platform's")
+    # 4
+    try:
+        fields = cbor.decode_deterministic(message.payload)
+    except cbor.CborInvalid as error:
+        raise ReceiptInvalid("the signed content is not CBOR as agreed") from error
+    return _receipt(fields, about, terminal, ledger_id)
+
+
+def _receipt_key(trust_list: TrustList, key_id: bytes, now: Interval) -> TrustedKey | None:
+    for key in trust_list.with_usage("platform", "receipt"):
+        is_over = now.is_certainly_after(key.not_after_s * 1000 + _SKEW_GRACE_MS)
+        is_early = now.is_certainly_before(key.not_before_s * 1000 - _SKEW_GRACE_MS)
+        if key.key_id == key_id and not is_over and not is_early:
+            return key
+    return None
+
+
+def _receipt(fields: object, about: bytes, terminal: str, ledger_id: bytes) -> Receipt:
+    match fields:
+        case {
+            1: bytes(batch_id),
+            2: str(audience),
+            3: bytes(ledger),
+            4: list(rows),
+            5: [int(head_seq), bytes(head_hash)],
+            6: int(at_ms),
+            **rest,
+        } if not rest and head_seq >= 0 and len(head_hash) == 32 and len(rows) <= BATCH_RECORDS_MAX:
+            if batch_id != about:
+                raise ReceiptInvalid("it is about something else than what was sent")
+            if audience != terminal:
+                raise ReceiptInvalid("it is for another terminal")
+            if ledger != ledger_id:
+                raise ReceiptInvalid("it is about another ledger")
+            return Receipt(ledger, tuple(_result(row) for row in rows), head_seq, head_hash, at_ms)
+    raise ReceiptInvalid("its fields are not those of a receipt")
+
+
+def _result(row: object) -> Result:
+    match row:
+        case [int(seq), bytes(hash_), int(status), str(reason)] if status in _STATUSES and len(reason) <= 64:
+            return Result(seq, hash_, Status(status), reason)
+    raise ReceiptInvalid("a result in it is not as agreed")
+
+
+def require_results_for(records: Sequence[StoredRecord], receipt: Receipt) -> None:
+    """Check that the receipt answers for exactly these records. Raises ReceiptInvalid."""
+    if len(receipt.results) != len(records):
+        raise ReceiptInvalid("it does not answer for every record that was sent")
+    for record, result in zip(records, receipt.results, strict=True):
+        if (result.seq, result.hash) != (record.seq, record.hash):
+            raise ReceiptInvalid("it answers for a record that was not sent")

@@ -1,1 +1,1 @@
-"""Scanners: each yields whole, byte-exact scans or says why not."""
+"""Scanners: one way of reading a device per file, each yielding whole `Scan`s and handling its own unplugging."""

@@ -1,0 +1,77 @@
+"""What a person reads for each reason, in Chinese and English: what happened and what to do next, in one sentence.
+
+Reasons are looked up whole, then by their stage; core knows none of these texts.
+"""
+
+from agent.core.decision import Answer, Decision
+from agent.core.verdict import Outcome
+
+TITLES: dict[Answer, tuple[str, str]] = {
+    Answer.ACCEPT: ("通过", "Accepted"),
+    Answer.PROVISIONAL: ("暂时通过", "Accepted for now"),
+    Answer.ASK: ("请确认", "Please confirm"),
+    Answer.REFUSE: ("未通过", "Not accepted"),
+}
+
+_SENTENCES: dict[str, tuple[str, str]] = {
+    "ok": ("验证成功，请继续。", "Your code is genuine. Please go on."),
+    "confirm.pharmacist": ("请药师核对身份。", "The pharmacist will confirm your identity."),
+    "confirm.clinician": ("请医生确认。", "The clinician will confirm."),
+    "confirm.patient": ("请您在屏幕上确认。", "Please confirm on the screen."),
+    "family.no-offline-proof": (
+        "此码无法离线验证，将由工作人员核对。",
+        "This code cannot be checked without the network; staff will check it.",
+    ),
+    "family.unknown": ("无法识别，请出示电子健康卡二维码。", "Not a code we know. Please show your health code."),
+    "policy.dynamic-required": (
+        "请在手机上打开动态码后再扫。",
+        "Please open the dynamic code on your phone and scan that.",
+    ),
+    "policy.time-uncertain": ("终端时间待核对，暂时通过。", "This terminal is not sure of the time; accepted for now."),
+    "policy.trust-list-old": ("终端数据待更新，暂时通过。", "This terminal's keys need an update; accepted for now."),
+    "policy.trust-list-too-old": (
+        "终端数据过期，请到人工窗口。",
+        "This terminal's keys are too old. Please go to the desk.",
+    ),
+    "policy.offline-limit": (
+        "离线次数已满，请到人工窗口。",
+        "This terminal's offline limit is reached. Please go to the desk.",
+    ),
+    "policy.none": ("终端尚未就绪，请到人工窗口。", "This terminal is not ready. Please go to the desk."),
+    "policy.step-unknown": (
+        "终端未配置此环节，请联系工作人员。",
+        "This terminal is not set up for this step. Please ask staff.",
+    ),
+    "policy.not-verifiable": (
+        "此码不能用于本环节，请出示动态码。",
+        "This code cannot be used here. Please show a dynamic code.",
+    ),
+    "replay.used": ("此码已使用，请刷新后再扫。", "This code was already used. Please refresh it and scan again."),
+    "time.expired": ("此码已过期，请刷新后再扫。", "This code has expired. Please refresh it and scan again."),
+    "time.future": ("此码尚未生效，请检查手机时间。", "This code is not valid yet. Please check your phone's clock."),
+    "key.no-trust-list": ("终端尚未就绪，请稍候。", "This terminal is not ready yet. Please wait a moment."),
+    "policy": ("此码不能用于本环节。", "This code cannot be used for this step."),
+    "decode": ("二维码损坏，请重新出示。", "The code is damaged. Please show it again."),
+    "signature": ("此码不是真码，请联系工作人员。", "This code is not genuine. Please ask staff."),
+    "key": ("发码机构不受信任，请联系工作人员。", "The issuer of this code is not trusted. Please ask staff."),
+    "time": ("此码不在有效期内，请刷新后再扫。", "This code is not valid now. Please refresh it and scan again."),
+    "revoked": ("此卡已注销或挂失，请到人工窗口。", "This card was revoked. Please go to the desk."),
+    "scan": ("未读全，请重新扫码。", "Not read completely. Please scan again."),
+    "family": ("无法识别，请出示电子健康卡二维码。", "Not a code we know. Please show your health code."),
+}
+
+_FALLBACK = ("请联系工作人员。", "Please ask staff.")
+
+
+def text_for(decision: Decision) -> dict[str, str]:
+    """Return {"zh": …, "en": …}: the title and the sentence for a decision; nothing personal."""
+    title = TITLES[decision.answer]
+    sentence = _SENTENCES.get(decision.reason) or _SENTENCES.get(decision.reason.partition(".")[0]) or _FALLBACK
+    if decision.verdict.outcome is Outcome.UNVERIFIABLE and decision.answer is not Answer.REFUSE:
+        sentence = _SENTENCES["family.no-offline-proof"]
+    return {"zh": f"{title[0]}：{sentence[0]}", "en": f"{title[1]}. {sentence[1]}"}
+
+
+def has_sentence(reason: str) -> bool:
+    """Say whether a reason has a sentence of its own or its stage's."""
+    return reason in _SENTENCES or reason.partition(".")[0] in _SENTENCES

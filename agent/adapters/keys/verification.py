@@ -1,0 +1,74 @@
+"""Verification keys with the `cryptography` library: ES256 (RFC 9053 §2.1) and EdDSA with Ed25519 (§2.2).
+
+The law: a key verifies with its own algorithm alone, and a bad signature is False, never an exception.
+"""
+
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+from agent.core.trust_list import AlgorithmUnavailable, VerificationKey
+
+SIGNATURE_BYTES = 64
+_P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # SEC 2, §2.4.2
+_ES256 = ECDSA(SHA256())
+
+
+@dataclass(frozen=True, slots=True)
+class Es256Key:
+    """ECDSA over P-256 with SHA-256; the signature is r || s, 32 bytes each."""
+
+    public_key: EllipticCurvePublicKey
+
+    def verify(self, signature: bytes, message: bytes) -> bool:
+        """Check a signature; DER is not one."""
+        if len(signature) != SIGNATURE_BYTES:
+            return False
+        r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
+        if not (0 < r < _P256_ORDER and 0 < s < _P256_ORDER):
+            return False
+        try:
+            self.public_key.verify(encode_dss_signature(r, s), message, _ES256)
+        except InvalidSignature:
+            return False
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Ed25519Key:
+    """Pure Ed25519 (RFC 8032 §5.1)."""
+
+    public_key: Ed25519PublicKey
+
+    def verify(self, signature: bytes, message: bytes) -> bool:
+        """Check a signature."""
+        if len(signature) != SIGNATURE_BYTES:
+            return False
+        try:
+            self.public_key.verify(signature, message)
+        except InvalidSignature:
+            return False
+        return True
+
+
+def build_key(alg: str, spki: bytes) -> VerificationKey:
+    """Return the key for an algorithm of the trust list ("ES256", "EdDSA") from its DER SubjectPublicKeyInfo.
+
+    Raises ValueError where the two do not fit, AlgorithmUnavailable for any other algorithm.
+    """
+    if alg not in ("ES256", "EdDSA"):
+        raise AlgorithmUnavailable(alg)
+    try:
+        key = load_der_public_key(spki)
+    except UnsupportedAlgorithm as error:
+        raise ValueError("a key of a kind that is not supported") from error
+    if alg == "ES256" and isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1):
+        return Es256Key(key)
+    if alg == "EdDSA" and isinstance(key, Ed25519PublicKey):
+        return Ed25519Key(key)
+    raise ValueError(f"not a key for {alg}")

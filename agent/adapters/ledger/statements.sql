@@ -1,0 +1,132 @@
+-- Every statement the ledger runs, by name; agent/adapters/ledger/sql.py reads this file.
+
+-- name: begin
+BEGIN IMMEDIATE
+
+-- name: commit
+COMMIT
+
+-- name: rollback
+ROLLBACK
+
+-- name: insert_meta
+INSERT INTO meta (key, value) VALUES (?, ?)
+
+-- name: meta
+SELECT value FROM meta WHERE key = ?
+
+-- name: insert_record
+INSERT INTO record (seq, kind, at_ms, hash, envelope) VALUES (?, ?, ?, ?, ?)
+
+-- name: insert_replay
+INSERT INTO replay (replay_id, seq, keep_until_ms) VALUES (?, ?, ?) ON CONFLICT DO NOTHING
+
+-- name: insert_provisional
+INSERT INTO provisional (seq) VALUES (?)
+
+-- name: last_records
+SELECT seq, envelope, hash FROM record ORDER BY seq DESC LIMIT 2
+
+-- name: records_after
+SELECT seq, envelope, hash FROM record WHERE seq > ? ORDER BY seq LIMIT ?
+
+-- name: records_between
+SELECT seq, envelope, hash FROM record WHERE seq BETWEEN ? AND ? ORDER BY seq
+
+-- name: head_seq
+SELECT coalesce(max(seq), 0) FROM record
+
+-- name: hash_at
+SELECT hash FROM record WHERE seq = ?
+
+-- name: cursor
+SELECT seq FROM cursor WHERE uplink = ?
+
+-- name: cursors
+SELECT uplink, seq FROM cursor ORDER BY uplink
+
+-- name: put_cursor
+INSERT INTO cursor (uplink, seq) VALUES (?, ?) ON CONFLICT DO UPDATE SET seq = excluded.seq
+
+-- name: park
+INSERT INTO parked (uplink, seq, reason, at_ms)
+VALUES (:uplink, :seq, :reason, (SELECT at_ms FROM record WHERE seq = :seq))
+ON CONFLICT DO UPDATE SET reason = excluded.reason
+
+-- name: parked
+SELECT uplink, seq, reason, at_ms FROM parked ORDER BY uplink, seq
+
+-- name: resend
+SELECT record.seq, envelope, hash FROM resend JOIN record USING (seq)
+WHERE uplink = ? ORDER BY record.seq LIMIT ?
+
+-- name: resend_waiting
+SELECT uplink, count(*) FROM resend GROUP BY uplink
+
+-- name: ask_resend
+INSERT INTO resend (uplink, seq) VALUES (?, ?) ON CONFLICT DO NOTHING
+
+-- name: unpark
+DELETE FROM parked WHERE uplink = ? AND seq = ?
+
+-- name: resent
+DELETE FROM resend WHERE uplink = ? AND seq = ?
+
+-- name: replays
+SELECT replay_id, keep_until_ms FROM replay
+
+-- name: provisional_behind
+SELECT seq FROM provisional WHERE seq > ? ORDER BY seq
+
+-- name: settle_provisional
+DELETE FROM provisional WHERE seq <= ?
+
+-- name: state
+SELECT value FROM state WHERE key = ?
+
+-- name: states
+SELECT key, value FROM state
+
+-- name: put_state
+INSERT INTO state (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value
+
+-- name: adopt_state
+INSERT INTO state (key, value) VALUES (?, ?) ON CONFLICT DO NOTHING
+
+-- name: delivered_dated
+SELECT seq, at_ms FROM record WHERE seq <= ? AND at_ms IS NOT NULL
+AND seq NOT IN (SELECT seq FROM parked) AND seq NOT IN (SELECT seq FROM resend) ORDER BY seq LIMIT ?
+
+-- name: delivered_prefix
+SELECT seq FROM record WHERE seq <= ?
+AND seq NOT IN (SELECT seq FROM parked) AND seq NOT IN (SELECT seq FROM resend) ORDER BY seq LIMIT ?
+
+-- name: delete_record
+DELETE FROM record WHERE seq = ?
+
+-- name: expired_replays
+DELETE FROM replay WHERE replay_id IN (SELECT replay_id FROM replay WHERE keep_until_ms < ? LIMIT ?)
+
+-- name: salvage_record
+INSERT INTO salvaged (source, seq, hash, envelope) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING
+
+-- name: salvaged
+SELECT source, count(*) FROM salvaged GROUP BY source ORDER BY source
+
+-- name: oldest_pending
+SELECT seq, at_ms FROM record WHERE seq > ? ORDER BY seq LIMIT 1
+
+-- name: is_empty_file
+SELECT count(*) = 0 FROM sqlite_schema
+
+-- name: page_count
+PRAGMA page_count
+
+-- name: freelist_count
+PRAGMA freelist_count
+
+-- name: quick_check
+PRAGMA quick_check(1)
+
+-- name: give_pages_back
+PRAGMA incremental_vacuum(500)

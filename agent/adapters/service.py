@@ -1,0 +1,42 @@
+"""Tells the service manager how the agent is doing (sd_notify(3)); without one, tells nobody.
+
+The manager's deafness never stops the agent: a message that cannot be sent is logged. Where the socket is, is the
+caller's to say.
+"""
+
+import logging
+import socket
+
+logger = logging.getLogger(__name__)
+
+STATUS_CHARS_MAX = 200
+
+
+class Service:
+    """The agent as a service. address: the value of NOTIFY_SOCKET, or None where nobody listens."""
+
+    def __init__(self, address: str | None) -> None:
+        self._address = "\0" + address[1:] if address and address.startswith("@") else address or None
+
+    def ready(self) -> None:
+        """Say that start-up is over: scans are read, decisions can be stored."""
+        self._send("READY=1")
+
+    def stopping(self) -> None:
+        """Say that the agent is ending in order."""
+        self._send("STOPPING=1")
+
+    def status(self, text: str) -> None:
+        """Show one line in `systemctl status`."""
+        line = "".join(c if c.isprintable() else " " for c in text)  # a line end would begin another assignment
+        self._send(f"STATUS={line[:STATUS_CHARS_MAX]}")
+
+    def _send(self, message: str) -> None:
+        if self._address is None:
+            return
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+                sender.setblocking(False)
+                sender.sendto(message.encode(), self._address)
+        except OSError as error:
+            logger.warning("the service manager cannot be told %s: %s", message.partition("=")[0], error.strerror)

@@ -1,0 +1,149 @@
+"""The native protocol over HTTP (docs/protocol, wire.md): hello and batches as POST, receipts in the answers.
+
+It carries bytes and translates HTTP's troubles into the three that delivery knows. What the bytes mean, and whether a
+receipt is genuine, is not decided here: a proxy or a captive portal that answers 200 proves nothing.
+"""
+
+import ipaddress
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+import aiohttp
+import msgspec
+
+from agent.ports import PlatformRejected, PlatformUnreachable
+
+CBOR = "application/cbor"
+ANSWER_BYTES_MAX = 1_048_576
+REASON_CHARS_MAX = 200
+_ABOUT_THIS_BATCH = frozenset({400, 409, 413, 422})
+_TRY_LATER = frozenset({408, 425, 429})
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[uplink.http]. url: of the platform, https unless it is loopback. Timeouts in seconds."""
+
+    url: str
+    connect_timeout_s: float = 5.0
+    timeout_s: float = 30.0
+
+    def __post_init__(self) -> None:
+        if fault := url_fault(self.url):
+            raise ValueError(fault)
+        if not (0 < self.connect_timeout_s <= 60 and 0 < self.timeout_s <= 300):
+            raise ValueError("connect_timeout_s must lie in (0, 60], timeout_s in (0, 300]")
+
+
+def url_fault(url: str) -> str | None:
+    """Say what is wrong with a platform's URL, or None. Clear text is allowed to loopback only."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        return f"not a URL: {error}"
+    if parts.scheme not in {"http", "https"} or not host:
+        return "must be of the form https://host[:port]"
+    if parts.username or parts.password:
+        return "must not carry a password: secrets are files"
+    if parts.query or parts.fragment:
+        return "must not carry a query or a fragment"
+    if parts.scheme == "http" and not _is_loopback(host):
+        return "must use https: only a loopback address may be reached without TLS"
+    return None
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class HttpUplink:
+    """One platform over HTTP; an async context manager that owns its connections."""
+
+    name = "http"
+
+    def __init__(self, settings: Settings, terminal: str) -> None:
+        self._base = f"{settings.url.rstrip('/')}/v1/terminals/{terminal}"
+        self._timeout = aiohttp.ClientTimeout(total=settings.timeout_s, sock_connect=settings.connect_timeout_s)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        """Open the session; no connection is made yet."""
+        self._session = aiohttp.ClientSession(
+            timeout=self._timeout, headers={"Accept": CBOR}, cookie_jar=aiohttp.DummyCookieJar()
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close every connection."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def hello(self, hello: bytes) -> bytes:
+        """POST /v1/terminals/{id}/hello."""
+        return await self._post("hello", hello)
+
+    async def send(self, batch: bytes) -> bytes:
+        """POST /v1/terminals/{id}/batches."""
+        return await self._post("batches", batch)
+
+    async def _post(self, call: str, body: bytes) -> bytes:
+        if self._session is None:
+            raise RuntimeError("the uplink is used outside its context")
+        try:
+            async with self._session.post(
+                f"{self._base}/{call}", data=body, headers={"Content-Type": CBOR}, allow_redirects=False
+            ) as response:
+                answer = await _bounded(response)
+                _raise_for(response, answer)
+                return answer
+        except aiohttp.ServerDisconnectedError as error:
+            # A TLS 1.3 server that refuses the client's certificate looks exactly like this.
+            raise PlatformUnreachable("the platform closed the connection before answering") from error
+        except aiohttp.ClientError as error:
+            raise PlatformUnreachable(f"no connection to the platform: {type(error).__name__}") from error
+        except TimeoutError as error:
+            raise PlatformUnreachable("the platform did not answer in time") from error
+
+
+async def _bounded(response: aiohttp.ClientResponse) -> bytes:
+    answer = bytearray()
+    async for chunk in response.content.iter_chunked(65_536):
+        answer += chunk
+        if len(answer) > ANSWER_BYTES_MAX:
+            raise PlatformUnreachable(f"an answer of more than {ANSWER_BYTES_MAX} bytes is not the platform's")
+    return bytes(answer)
+
+
+def _raise_for(response: aiohttp.ClientResponse, answer: bytes) -> None:
+    if response.status == 200:
+        if response.content_type != CBOR:
+            raise PlatformUnreachable(
+                f"something else than the platform answers ({response.content_type}); is a login page in between?"
+            )
+        return
+    if response.status >= 500 or response.status in _TRY_LATER or response.status < 400:
+        raise PlatformUnreachable(f"the platform answers with status {response.status}")
+    raise PlatformRejected(_reason(response, answer), whole=response.status not in _ABOUT_THIS_BATCH)
+
+
+def _reason(response: aiohttp.ClientResponse, answer: bytes) -> str:
+    """Return the status with the problem's detail, else its title (RFC 9457 §3.1), printable and short."""
+    said = ""
+    if response.content_type == "application/problem+json":
+        try:
+            problem = msgspec.json.decode(answer)
+        except msgspec.DecodeError:
+            problem = None
+        if isinstance(problem, dict):
+            said = str(problem.get("detail") or problem.get("title") or "")
+    text = "".join(c for c in said if c.isprintable())[:REASON_CHARS_MAX]
+    return f"{response.status} {text}".strip()

@@ -1,0 +1,106 @@
+"""`scanward check`: say what a configuration will do, and what is in its way, without doing it.
+
+Errors are what keeps the agent from starting; a scanner that is not plugged in is only a warning. No device is opened:
+the agent may be running.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from agent.adapters.scanners.serial import Settings as SerialSettings
+from agent.config import Config, ConfigInvalid, ScannerSettings, load
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.add_argument("--config", required=True, type=Path, metavar="FILE", help="the configuration, TOML")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what the configuration does; return 0 if the agent can start with it, 1 if not."""
+    try:
+        config = load(args.config)
+    except ConfigInvalid as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    for line in _describe(config):
+        print(line)
+    for warning in _warnings(config):
+        print(f"warning: {warning}", file=sys.stderr)
+    errors = list(_errors(config))
+    for error_line in errors:
+        print(f"error: {args.config}: {error_line}", file=sys.stderr)
+    if not errors:
+        print(f"{args.config}: ok")
+    return 1 if errors else 0
+
+
+def _describe(config: Config) -> Iterator[str]:
+    yield f"terminal  {config.terminal.id} of site {config.terminal.site}"
+    for scanner in config.scanners:
+        yield f"scanner   {scanner.id}: {_source(scanner)}, step {config.step_of(scanner)}"
+    uplink = config.uplink.http
+    yield f"uplink    {uplink.url}" if uplink else "uplink    none: decisions are stored, nothing is delivered"
+    yield f"trust     {_trust(config)}"
+    yield f"console   http://{config.console.listen}"
+    yield f"state     {config.state_directory.absolute()}"
+    for step, kinds in sorted(config.policy.refuse.items()):
+        yield f"refused   {', '.join(sorted(kinds))} at {'every step' if step == '*' else f'step {step}'}"
+
+
+def _source(scanner: ScannerSettings) -> str:
+    if isinstance(scanner, SerialSettings):
+        return f"serial {scanner.path}, {scanner.baud} baud, framing {scanner.framing}"
+    return f"replay of {'standard input' if scanner.path == '-' else scanner.path}"
+
+
+def _trust(config: Config) -> str:
+    source = config.trust.url or (f"by way of {config.uplink.http.url}" if config.uplink.http else "no source")
+    return f"{source}, root {config.trust.root or 'none'}"
+
+
+def _warnings(config: Config) -> Iterator[str]:
+    """Yield what may well be different by the time it matters."""
+    for scanner in config.scanners:
+        if not isinstance(scanner, SerialSettings):
+            continue
+        if not os.access(scanner.path, os.F_OK):
+            yield f"scanner {scanner.id}: {scanner.path} is not there now: plug it in; the agent will find it"
+        elif not os.access(scanner.path, os.R_OK | os.W_OK):
+            yield f"scanner {scanner.id}: no permission for {scanner.path}: add the service's user to the group dialout"
+    if config.trust.root is None:
+        yield "no trust.root: without a trust list every code is refused"
+
+
+def _errors(config: Config) -> Iterator[str]:
+    """Yield what keeps the agent from starting."""
+    files = {"$.trust.root": config.trust.root, "$.trust.ca": config.trust.ca}
+    for index, scanner in enumerate(config.scanners):
+        if not isinstance(scanner, SerialSettings) and scanner.path != "-":
+            files[f"$.scanners[{index}].path"] = scanner.path
+    for place, name in files.items():
+        if name is not None and (fault := _unreadable(Path(name))):
+            yield f"{place}: {name} {fault}"
+    if fault := _unwritable(config.state_directory.absolute()):
+        yield f"$.state.directory: {config.state_directory.absolute()} {fault}"
+
+
+def _unreadable(path: Path) -> str | None:
+    if not os.access(path, os.F_OK):
+        return "is not there: put it there, or correct the path"
+    if path.is_dir():
+        return "is a folder: name a file"
+    return None if os.access(path, os.R_OK) else "cannot be read: give the service's user permission"
+
+
+def _unwritable(directory: Path) -> str | None:
+    """Say why files cannot be made in the directory, which is made at start if need be."""
+    nearest = next(p for p in (directory, *directory.parents) if os.access(p, os.F_OK))
+    if not nearest.is_dir():
+        return f"cannot be made: {nearest} is not a folder"
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        return f"cannot be written ({nearest}): give the service's user permission"
+    return None

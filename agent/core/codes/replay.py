@@ -1,0 +1,8 @@
+"""The replay id of a code that works once: the same at every terminal and at the platform (record.cddl, replay-id)."""
+
+import hashlib
+
+
+def replay_id(subject: bytes, one_time: bytes) -> bytes:
+    """Return 16 bytes for (iss, cti) of a signed code or (card, token) of a national one; subject: up to 255 bytes."""
+    return hashlib.sha256(b"scanward-replay-1%c%b%b" % (len(subject), subject, one_time)).digest()[:16]

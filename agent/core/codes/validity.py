@@ -1,0 +1,44 @@
+"""Time and revocation as every signed family judges them: against an interval, never an instant (trust-and-time.md).
+
+Only what is certain refuses. What the terminal cannot know is left to the verdict's `unchecked`.
+"""
+
+from agent.core.codes.family import Refused
+from agent.core.time_interval import Interval
+from agent.core.trust_list import RevocationList, TrustedKey
+from agent.core.verdict import Claims
+
+SKEW_GRACE_S = 15
+WIDTH_MS_MAX = 10_000  # a wider interval cannot tell a code that lives 60 s from an expired one
+
+
+def is_time_vague(now: Interval) -> bool:
+    """Say whether the time is known too badly to vouch for an expiry."""
+    return now.latest_ms is None or now.latest_ms - now.earliest_ms > WIDTH_MS_MAX
+
+
+def require_key_valid(key: TrustedKey, claims: Claims, now: Interval) -> None:
+    """Check that the key is valid now and was when it signed. Raises Refused."""
+    if now.is_certainly_before(key.not_before_s * 1000):
+        raise Refused("key.not-yet-valid", claims)
+    if now.is_certainly_after(key.not_after_s * 1000):
+        raise Refused("key.expired", claims)
+    issued_at_s = claims.issued_at_s
+    if issued_at_s is not None and not key.not_before_s <= issued_at_s <= key.not_after_s:
+        raise Refused("key.not-valid-at-issue", claims)
+
+
+def require_in_time(claims: Claims, now: Interval) -> None:
+    """Check iat and exp, with the skew grace. Raises Refused."""
+    if claims.expires_at_s is not None and now.is_certainly_after((claims.expires_at_s + SKEW_GRACE_S) * 1000):
+        raise Refused("time.expired", claims)
+    if claims.issued_at_s is not None and now.is_certainly_before((claims.issued_at_s - SKEW_GRACE_S) * 1000):
+        raise Refused("time.future", claims)
+
+
+def require_unrevoked(revoked: RevocationList, claims: Claims, key: TrustedKey | None = None) -> None:
+    """Check the signing key, if there is one, and the card. Raises Refused."""
+    if key is not None and revoked.has_kid(key.family, key.key_id):
+        raise Refused("revoked.key", claims)
+    if claims.card is not None and revoked.has_card(claims.card):
+        raise Refused("revoked.card", claims)

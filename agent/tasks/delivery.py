@@ -1,0 +1,284 @@
+"""Drain the ledger to one platform: hello, batches, receipts, cursor. One task per uplink and ledger.
+
+The law: the cursor moves only behind what a valid receipt settled, and in the same commit as what is parked. Losing an
+answer costs a batch sent twice, which the platform answers with "duplicate"; nothing is ever skipped.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from agent.core.backoff import Backoff, TokenBucket
+from agent.core.decision import History
+from agent.core.delivery import (
+    BATCH_BYTES_MAX,
+    BATCH_OVERHEAD_BYTES,
+    BATCH_RECORDS_MAX,
+    Receipt,
+    ReceiptInvalid,
+    Status,
+    StoredRecord,
+    decode_hello_answer,
+    encode_batch,
+    encode_hello,
+    read_receipt,
+    require_results_for,
+)
+from agent.ports import (
+    Clock,
+    Display,
+    Ledger,
+    LedgerOvertaken,
+    PlatformLied,
+    PlatformRejected,
+    PlatformUnreachable,
+    Randomness,
+    TrustStore,
+    Uplink,
+)
+
+log = logging.getLogger(__name__)
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[delivery]. in_flight_max: batches sent at once. rate_per_s, burst: how fast a backlog may be drained.
+
+    hello_interval_s: how often to say hello while nothing goes wrong.
+    """
+
+    in_flight_max: int = 8
+    rate_per_s: float = 20_000.0
+    burst: float = 4_000.0
+    retry_delay_s_first: float = 0.5
+    retry_delay_s_max: float = 60.0
+    stable_s: float = 30.0
+    hello_interval_s: float = 300.0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.in_flight_max <= 8:
+            raise ValueError("in_flight_max must lie in [1, 8] (docs/protocol/batch.cddl)")
+        for name in ("rate_per_s", "burst", "retry_delay_s_first", "retry_delay_s_max", "hello_interval_s"):
+            if not 0 < getattr(self, name) < 1e9:  # also false for nan
+                raise ValueError(f"{name} must be greater than 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who speaks: terminal and site ids, and the software's name and version."""
+
+    terminal: str
+    site: str
+    software: str
+
+
+class Delivery:
+    """Delivers one ledger over one uplink until it is cancelled."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        uplink: Uplink,
+        trust_store: TrustStore,
+        identity: Identity,
+        history: History,
+        display: Display,
+        clock: Clock,
+        randomness: Randomness,
+        settings: Settings,
+    ) -> None:
+        self._ledger = ledger
+        self._uplink = uplink
+        self._trust_store = trust_store
+        self._identity = identity
+        self._history = history
+        self._display = display
+        self._clock = clock
+        self._randomness = randomness
+        self._settings = settings
+        self._bucket = TokenBucket(settings.rate_per_s, settings.burst)
+        self.is_up: bool | None = None
+        self.cursor = 0
+
+    async def run(self) -> None:
+        """Deliver for ever. Raises LedgerOvertaken, LedgerBroken."""
+        settings = self._settings
+        backoff = Backoff(
+            first_s=settings.retry_delay_s_first, delay_s_max=settings.retry_delay_s_max, stable_s=settings.stable_s
+        )
+        self.cursor = await self._ledger.cursor(self._uplink.name)
+        while True:
+            try:
+                await self._greet()
+                backoff.succeeded(self._now_s())
+                await self._report(True, "the platform answers")
+                await self._resend()
+                await self._drain_until_next_hello()
+            except PlatformUnreachable as error:
+                await self._report(False, str(error))
+            except PlatformRejected as error:
+                await self._report(False, f"the platform refuses this terminal: {error.reason}")
+            except PlatformLied as error:
+                await self._report(False, f"the answer is not the platform's and was ignored: {error}")
+            else:
+                continue
+            await asyncio.sleep(backoff.delay_s(self._now_s(), self._randomness.uniform()))
+
+    async def _greet(self) -> None:
+        """Say hello and go on where the platform's contiguous head says."""
+        hello_id = self._randomness.bytes(16)
+        who, ledger = self._identity, self._ledger
+        hello = encode_hello(
+            hello_id, who.terminal, who.site, who.software, ledger.ledger_id, await ledger.signed_head(), self.cursor
+        )
+        answer = await self._uplink.hello(hello)
+        try:
+            signed, _commands = decode_hello_answer(answer)
+        except ReceiptInvalid as error:
+            raise PlatformLied(str(error)) from error
+        receipt = self._read(signed, hello_id)
+        await self._require_same_history(receipt)
+        if receipt.head_seq != self.cursor:
+            log.info("cursor moved by the platform", extra={"from_seq": self.cursor, "to_seq": receipt.head_seq})
+            await self._settle(receipt.head_seq, [])
+
+    async def _require_same_history(self, receipt: Receipt) -> None:
+        """Compare the platform's head with ours: another hash there means one of the two was restored from an image."""
+        ours = await self._ledger.hash_at(receipt.head_seq)
+        if ours is None or ours != receipt.head_hash:
+            raise LedgerOvertaken(receipt.head_seq, receipt.head_hash)
+
+    async def _resend(self) -> None:
+        """Try the parked records again that a person asked for (`scanward queue retry`)."""
+        for record in await self._ledger.resend(self._uplink.name):
+            outcome = await self._send_singly([record])
+            if isinstance(outcome, Exception):
+                raise outcome
+            await self._ledger.settle(self._uplink.name, self.cursor, outcome, resent=[record.seq])
+
+    async def _drain_until_next_hello(self) -> None:
+        hello_due_s = self._now_s() + self._settings.hello_interval_s
+        while (left_s := hello_due_s - self._now_s()) > 0:
+            try:
+                async with asyncio.timeout(left_s):
+                    await self._ledger.wait_for_records(self.cursor)
+            except TimeoutError:
+                return
+            await self._send_window()
+
+    async def _send_window(self) -> None:
+        """Send up to in_flight_max batches at once, then settle the prefix that came through."""
+        batches = await self._next_batches()
+        count = sum(len(records) for records in batches)
+        if (wait_s := self._bucket.wait_s(self._now_s(), count)) > 0:
+            await asyncio.sleep(wait_s)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._try_batch(records)) for records in batches]
+        cursor, parked, trouble = self.cursor, list[tuple[int, str]](), None
+        for records, task in zip(batches, tasks, strict=True):
+            outcome = task.result()
+            if isinstance(outcome, PlatformRejected) and not outcome.whole:
+                # One poison record never blocks the rest: find it by sending its neighbours one by one.
+                outcome = await self._send_singly(records)
+            if isinstance(outcome, Exception):
+                trouble = outcome
+                break
+            parked += outcome
+            cursor = records[-1].seq
+        if cursor != self.cursor:
+            await self._settle(cursor, parked)
+        for seq, reason in parked:
+            await self._display.notice("parked", f"the platform rejected record {seq}: {reason}")
+        if trouble is not None:
+            raise trouble
+
+    async def _next_batches(self) -> list[list[StoredRecord]]:
+        """Read the next window, cut into batches."""
+        batches = list[list[StoredRecord]]()
+        after = self.cursor
+        for _ in range(self._settings.in_flight_max):
+            records = await self._ledger.read(
+                after, records_max=BATCH_RECORDS_MAX, bytes_max=BATCH_BYTES_MAX - BATCH_OVERHEAD_BYTES
+            )
+            if not records:
+                break
+            batches.append(list(records))
+            after = records[-1].seq
+            if len(records) < BATCH_RECORDS_MAX // 2:
+                break
+        return batches
+
+    async def _try_batch(
+        self, records: Sequence[StoredRecord]
+    ) -> list[tuple[int, str]] | PlatformUnreachable | PlatformRejected | PlatformLied:
+        """Send one batch; trouble is a value, so that one batch's does not cancel its neighbours'."""
+        try:
+            return await self._send(records)
+        except (PlatformUnreachable, PlatformRejected, PlatformLied) as error:
+            return error
+
+    async def _send(self, records: Sequence[StoredRecord]) -> list[tuple[int, str]]:
+        """Send one batch and return what the receipt asks to park, as (seq, reason)."""
+        batch_id = self._randomness.bytes(16)
+        head = await self._ledger.sign_head_of(records[-1])
+        batch = encode_batch(batch_id, self._identity.terminal, self._ledger.ledger_id, records, head)
+        receipt = self._read(await self._uplink.send(batch), batch_id)
+        try:
+            require_results_for(records, receipt)
+        except ReceiptInvalid as error:
+            raise PlatformLied(str(error)) from error
+        for result in receipt.results:
+            if result.status is Status.CONFLICT:
+                log.warning("the platform reports a conflict", extra={"seq": result.seq, "reason": result.reason})
+                await self._display.notice("conflict", f"record {result.seq}: {result.reason}")
+        return [(r.seq, r.reason) for r in receipt.results if r.status is Status.REJECTED]
+
+    async def _send_singly(
+        self, records: Sequence[StoredRecord]
+    ) -> list[tuple[int, str]] | PlatformUnreachable | PlatformRejected | PlatformLied:
+        parked = list[tuple[int, str]]()
+        for record in records:
+            outcome = await self._try_batch([record])
+            match outcome:
+                case list():
+                    parked += outcome
+                case PlatformRejected(whole=False):
+                    parked.append((record.seq, outcome.reason))
+                case _:
+                    return outcome
+        return parked
+
+    async def _settle(self, cursor: int, parked: Sequence[tuple[int, str]]) -> None:
+        await self._ledger.settle(self._uplink.name, cursor, parked)
+        self.cursor = cursor
+        self._history.settled(cursor)
+
+    def _read(self, signed: bytes, about: bytes) -> Receipt:
+        trust = self._trust_store.current
+        if trust is None:
+            raise PlatformUnreachable("no trust list yet, so no receipt could be believed")
+        try:
+            return read_receipt(
+                signed,
+                about,
+                self._identity.terminal,
+                self._ledger.ledger_id,
+                trust.trust_list,
+                self._clock.now().now,
+            )
+        except ReceiptInvalid as error:
+            raise PlatformLied(str(error)) from error
+
+    async def _report(self, is_up: bool, text: str) -> None:
+        """Tell people when the link comes or goes, not at every try."""
+        if is_up == self.is_up:
+            return
+        self.is_up = is_up
+        log.log(logging.INFO if is_up else logging.WARNING, "uplink", extra={"uplink": self._uplink.name, "why": text})
+        await self._display.notice("uplink", text)
+
+    def _now_s(self) -> float:
+        return asyncio.get_running_loop().time()

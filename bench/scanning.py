@@ -1,0 +1,94 @@
+"""From bytes in the kernel's tty to a Scan in its consumer's hands, beside a bare read of the same bytes."""
+
+import asyncio
+import os
+import statistics
+import time
+from contextlib import aclosing
+
+from serial import Serial
+
+from agent.adapters.clock import SystemClock
+from agent.adapters.scanners.presence import Presence
+from agent.adapters.scanners.serial import SerialScanner, Settings
+from bench.line import Line
+
+RATIO_MAX = 3.0
+SCANS = 400
+BLOCKS = 5  # the two take turns, so that a busy machine slows both down
+CODE = b"EHC1:" + bytes(48 + i % 10 for i in range(505))
+
+
+def lines() -> list[Line]:
+    """Measure both in one run."""
+    bare_us, scan_us = asyncio.run(_measure())
+    detail = (
+        f"scan {scan_us:.0f} us, bare add_reader read {bare_us:.0f} us, p50 of {SCANS}, {len(CODE)} bytes over a pty"
+    )
+    return [Line("serial scan to Scan / bare read", scan_us / bare_us, RATIO_MAX, "at most", "x", detail)]
+
+
+async def _measure() -> tuple[float, float]:
+    bare, scan = list[float](), list[float]()
+    for _ in range(BLOCKS):
+        bare += await _bare(SCANS // BLOCKS)
+        scan += await _scanner(SCANS // BLOCKS)
+    return statistics.median(bare) * 1e6, statistics.median(scan) * 1e6
+
+
+async def _bare(count: int) -> list[float]:
+    """Time write to whole code read, on the same kind of tty, with nothing but the loop."""
+    ours, theirs = os.openpty()
+    loop = asyncio.get_running_loop()
+    took = list[float]()
+    with Serial(os.ttyname(theirs), inter_byte_timeout=0) as port:
+        for _ in range(count):
+            read = bytearray()
+            done = loop.create_future()
+
+            def on_readable(read: bytearray = read, done: asyncio.Future[float] = done) -> None:
+                read.extend(os.read(port.fileno(), 4_096))
+                if read.endswith(b"\r"):
+                    done.set_result(time.perf_counter())
+
+            loop.add_reader(port.fileno(), on_readable)
+            started = time.perf_counter()
+            os.write(ours, CODE + b"\r")
+            took.append(await done - started)
+            assert read == CODE + b"\r"
+        loop.remove_reader(port.fileno())
+    os.close(theirs)
+    os.close(ours)
+    return took
+
+
+async def _scanner(count: int) -> list[float]:
+    """Time write to Scan in the hands of whoever iterates `scans()`."""
+    ours, theirs = os.openpty()
+    is_there = asyncio.Event()
+    arrived: asyncio.Queue[tuple[bytes, float]] = asyncio.Queue()
+
+    def on_presence(_id: str, presence: Presence, _why: str) -> None:
+        if presence is Presence.PRESENT:
+            is_there.set()
+
+    async def consume() -> None:
+        async with aclosing(scanner.scans()) as scans:
+            async for scan in scans:
+                arrived.put_nowait((scan.data, time.perf_counter()))
+
+    scanner = SerialScanner(Settings(id="bench", path=os.ttyname(theirs)), SystemClock(), on_presence)
+    took = list[float]()
+    async with asyncio.TaskGroup() as group:
+        consumer = group.create_task(consume())
+        await is_there.wait()
+        for _ in range(count):
+            started = time.perf_counter()
+            os.write(ours, CODE + b"\r")
+            data, at = await arrived.get()
+            assert data == CODE
+            took.append(at - started)
+        consumer.cancel()
+    os.close(theirs)
+    os.close(ours)
+    return took

@@ -1,0 +1,201 @@
+"""`scanward-platform`: make, run and feed the small platform. Trouble is one clear line and exit status 1; usage 2."""
+
+import argparse
+import asyncio
+import logging
+import secrets
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import segno
+
+from platform_stub import clock, issuer, repository
+from platform_stub.database import DatabaseBroken
+from platform_stub.issuer import Issuer
+from platform_stub.keys import KeyUnusable
+from platform_stub.layout import Layout, LayoutInvalid
+from platform_stub.platform import make_platform, serve
+from platform_stub.registry import RegistrationInvalid, register
+from platform_stub.repository import Repository
+
+DEFAULT_ISSUER = "4420"
+DEFAULT_LISTEN = "127.0.0.1:8080"
+QR_SCALE = 6
+
+
+class UsageWrong(Exception):
+    """The arguments do not fit together; the message says how."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit status."""
+    args = _parser().parse_args(argv)
+    command: Callable[[argparse.Namespace], None] = args.command
+    status = 0
+    try:
+        command(args)
+    except* UsageWrong as group:
+        print(f"scanward-platform: {_first(group)}", file=sys.stderr)
+        status = 2
+    except* (LayoutInvalid, KeyUnusable, RegistrationInvalid, DatabaseBroken, OSError) as group:
+        print(f"scanward-platform: {_first(group)}", file=sys.stderr)
+        status = 1
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="scanward-platform", description="A small but real Scanward platform.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    init = commands.add_parser("init", help="make keys, policy and trust repository in an empty directory")
+    init.add_argument("directory", type=Path, metavar="DIR")
+    init.add_argument("--issuer", default=DEFAULT_ISSUER, help="platform code in the codes it issues (%(default)s)")
+    init.set_defaults(command=_init)
+
+    run = commands.add_parser("run", help="serve the API and the page; makes the platform where DIR is empty")
+    run.add_argument("directory", type=Path, metavar="DIR")
+    run.add_argument("--listen", default=DEFAULT_LISTEN, metavar="HOST:PORT", help="where (%(default)s); port 0: any")
+    run.set_defaults(command=_run)
+
+    mint = commands.add_parser("mint", help="print a health code, as text and as QR")
+    _add_mint_arguments(mint)
+    mint.set_defaults(command=_mint)
+
+    registration = commands.add_parser("register", help="register a terminal from its JSON file")
+    registration.add_argument("directory", type=Path, metavar="DIR")
+    registration.add_argument("file", type=Path, metavar="FILE")
+    registration.set_defaults(command=_register)
+
+    revoke = commands.add_parser("revoke", help="revoke a card or an issuer key, and publish")
+    revoke.add_argument("--dir", type=Path, required=True, dest="directory", metavar="DIR")
+    what = revoke.add_mutually_exclusive_group(required=True)
+    what.add_argument("--card", type=_hex(issuer.CARD_BYTES), metavar="HEX", help="card id, 64 hex digits")
+    what.add_argument("--kid", type=_hex(8), metavar="HEX", help="key id of an issuer key, 16 hex digits")
+    revoke.set_defaults(command=_revoke)
+
+    publish = commands.add_parser("publish", help="sign keys, revocations and policy as a new version")
+    publish.add_argument("directory", type=Path, metavar="DIR")
+    publish.set_defaults(command=_publish)
+    return parser
+
+
+def _add_mint_arguments(mint: argparse.ArgumentParser) -> None:
+    mint.add_argument("--dir", type=Path, required=True, dest="directory", metavar="DIR")
+    mint.add_argument("--type", choices=("static", "dynamic"), required=True)
+    whose = mint.add_mutually_exclusive_group(required=True)
+    whose.add_argument("--card", type=_hex(issuer.CARD_BYTES), metavar="HEX", help="card id, 64 hex digits")
+    whose.add_argument("--person", metavar="LABEL", help="an invented person; the same label gives the same card")
+    mint.add_argument("--alg", choices=("ES256", "EdDSA"), default="ES256")
+    mint.add_argument("--life", type=int, metavar="S", help="seconds until it expires (dynamic: 60, at most 120)")
+    mint.add_argument("--at", type=int, metavar="UNIX_S", help="when it is issued (now)")
+    mint.add_argument("--national", action="store_true", help="the unsigned national text instead of EHC1")
+    mint.add_argument("--png", type=Path, metavar="FILE", help="write the QR code as PNG")
+    mint.add_argument("--svg", type=Path, metavar="FILE", help="write the QR code as SVG")
+    mint.add_argument("--terminal", action="store_true", help="show the QR code in the terminal")
+
+
+def _init(args: argparse.Namespace) -> None:
+    make_platform(args.directory, args.issuer, clock.now_s())
+    print(f"{args.directory}: a platform for issuer {args.issuer}; terminals start from {args.directory / 'root.json'}")
+
+
+def _run(args: argparse.Namespace) -> None:
+    host, port = _host_and_port(args.listen)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    layout = Layout(args.directory)
+    if not layout.is_platform() and layout.is_vacant():
+        make_platform(args.directory, DEFAULT_ISSUER, clock.now_s())
+    layout.read_issuer()
+    asyncio.run(_serve(args.directory, host, port))
+
+
+async def _serve(directory: Path, host: str, port: int) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
+    def ready(address: str) -> None:
+        print(f"page: {address}", flush=True)
+
+    await serve(directory, host, port, now_ms=clock.now_ms, stop=stop, ready=ready)
+
+
+def _mint(args: argparse.Namespace) -> None:
+    card = args.card if args.card is not None else issuer.card_of(args.person)
+    at_s = args.at if args.at is not None else clock.now_s()
+    try:
+        text = _national_text(args, card) if args.national else _signed_text(args, card, at_s)
+    except ValueError as error:
+        raise UsageWrong(str(error)) from error
+    print(text)
+    code = segno.make(text, error="m", micro=False, boost_error=False)
+    for path, kind in ((args.png, "png"), (args.svg, "svg")):
+        if path is not None:
+            code.save(str(path), kind=kind, scale=QR_SCALE)
+    if args.terminal:
+        code.terminal(out=sys.stdout, compact=True)
+
+
+def _signed_text(args: argparse.Namespace, card: bytes, at_s: int) -> str:
+    mint = Issuer(args.directory)
+    if args.type == "dynamic":
+        return mint.mint_dynamic(card, at_s, args.life if args.life is not None else 60, args.alg)
+    return mint.mint_static(card, at_s, at_s + args.life if args.life is not None else None, args.alg)
+
+
+def _national_text(args: argparse.Namespace, card: bytes) -> str:
+    if args.type == "static":
+        return issuer.national_static_text(card)
+    return issuer.national_dynamic_text(card, secrets.token_bytes(issuer.TOKEN_BYTES))
+
+
+def _register(args: argparse.Namespace) -> None:
+    layout = Layout(args.directory)
+    layout.read_issuer()
+    terminal = register(layout.terminals, args.file)
+    print(f"terminal {terminal.id} of site {terminal.site}, key {terminal.kid.hex()}")
+
+
+def _revoke(args: argparse.Namespace) -> None:
+    prefix = repository.card_prefix(args.card) if args.card else repository.key_prefix("ehc", args.kid)
+    version = _repository(args.directory).revoke(prefix, clock.now_s())
+    print(f"revoked; published as version {version}")
+
+
+def _publish(args: argparse.Namespace) -> None:
+    print(f"published as version {_repository(args.directory).publish(clock.now_s())}")
+
+
+def _repository(directory: Path) -> Repository:
+    layout = Layout(directory)
+    layout.read_issuer()
+    return Repository(layout)
+
+
+def _host_and_port(listen: str) -> tuple[str, int]:
+    host, _, port = listen.rpartition(":")
+    if not host or not (port.isascii() and port.isdigit()) or int(port) > 65_535:
+        raise UsageWrong(f"--listen wants HOST:PORT, not {listen!r}")
+    return host.strip("[]"), int(port)
+
+
+def _hex(size: int) -> Callable[[str], bytes]:
+    def parse(text: str) -> bytes:
+        try:
+            value = bytes.fromhex(text)
+        except ValueError:
+            value = b""
+        if len(value) != size or len(text) != 2 * size:
+            raise argparse.ArgumentTypeError(f"exactly {2 * size} hex digits are wanted")
+        return value
+
+    return parse
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

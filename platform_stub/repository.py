@@ -1,0 +1,193 @@
+"""The TUF repository: signs trust-list.json, revoked.bin and policy.toml, and keeps the timestamp fresh.
+
+Consistent snapshots; root and targets need two of two keys. Demo keys all lie in one place, which a real platform
+must not do. Terminals start from DIR/root.json.
+"""
+
+import base64
+import hashlib
+import json
+import tomllib
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from securesystemslib.signer import CryptoSigner  # type: ignore[attr-defined]
+from tuf.api.metadata import (  # type: ignore[attr-defined]
+    Metadata,
+    MetaFile,
+    Root,
+    Snapshot,
+    TargetFile,
+    Targets,
+    Timestamp,
+)
+
+from platform_stub import keys
+from platform_stub.files import write_file
+from platform_stub.layout import Layout, LayoutInvalid
+
+TRUST_LIST, REVOKED, POLICY = "trust-list.json", "revoked.bin", "policy.toml"
+POLICY_BYTES_MAX = 65_536
+PREFIX_BYTES = 8
+LONG = timedelta(days=3_650)  # demo: nobody re-signs these by hand
+TIMESTAMP_LIFE = timedelta(days=1)
+TIMESTAMP_RENEWED_BEFORE = timedelta(hours=12)
+
+S = TypeVar("S", Root, Targets, Snapshot, Timestamp)
+
+
+def card_prefix(card: bytes) -> bytes:
+    """Return a card's entry in revoked.bin."""
+    return hashlib.sha256(b"card" + card).digest()[:PREFIX_BYTES]
+
+
+def key_prefix(family: str, kid: bytes) -> bytes:
+    """Return a key's entry in revoked.bin."""
+    return hashlib.sha256(b"kid" + family.encode() + b"\x00" + kid).digest()[:PREFIX_BYTES]
+
+
+class Repository:
+    """The repository of a platform directory. Its methods raise LayoutInvalid and KeyUnusable."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._metadata = layout.repository / "metadata"
+        self._targets = layout.repository / "targets"
+
+    def found(self, issuer: str, now_s: int) -> None:
+        """Sign the first root, and version 1 of everything."""
+        now = datetime.fromtimestamp(now_s, UTC)
+        root = Root(version=1, expires=now + LONG, consistent_snapshot=True)
+        for role, names in keys.TUF_KEYS.items():
+            for signer in self._signers(role):
+                root.add_key(signer.public_key, role)
+            root.roles[role].threshold = len(names)
+        signed = self._sign(root, "root")
+        write_file(self._metadata / "1.root.json", signed)
+        self._publish(issuer, now_s, now, 1)
+        write_file(self._layout.root, signed)
+
+    def publish(self, now_s: int) -> int:
+        """Sign what lies in the directory now as a new version; return its number."""
+        with self._layout.locked("repository"):
+            version = self._read_snapshot().meta["targets.json"].version + 1
+            self._publish(self._layout.read_issuer(), self._layout.read_birth_s(), self._at(now_s), version)
+            return version
+
+    def revoke(self, prefix: bytes, now_s: int) -> int:
+        """Add an entry to revoked.bin and publish."""
+        with self._layout.locked("revocations"):
+            prefixes = self._read_revoked() | {prefix}
+            write_file(self._layout.revoked, b"".join(sorted(prefixes)))
+        return self.publish(now_s)
+
+    def renew_timestamp(self, now_s: int) -> bool:
+        """Sign the timestamp again where it ends within 12 hours; say whether it was."""
+        with self._layout.locked("repository"):
+            old, now = self._read_timestamp(), self._at(now_s)
+            if old.expires - now > TIMESTAMP_RENEWED_BEFORE:
+                return False
+            self._write_timestamp(old.version + 1, now, old.snapshot_meta.version)
+            return True
+
+    def metadata_file(self, name: str) -> Path:
+        """Return where a metadata file lies, if it exists. The name must be free of slashes."""
+        return self._metadata / name
+
+    def target_file(self, name: str) -> Path:
+        """Return where a target lies, if it exists. The name must be free of slashes."""
+        return self._targets / name
+
+    def _publish(self, issuer: str, born_at_s: int, now: datetime, version: int) -> None:
+        """Write targets, then metadata from the inside out: the timestamp, last, makes the new version the one."""
+        targets = Targets(version=version, expires=now + LONG)
+        content = {
+            TRUST_LIST: self._trust_list(issuer, born_at_s, now, version),
+            REVOKED: b"".join(sorted(self._read_revoked())),
+            POLICY: self._read_policy(),
+        }
+        for name, data in content.items():
+            target = TargetFile.from_data(name, data, ["sha256"])
+            targets.targets[name] = target
+            write_file(self._targets / f"{target.hashes['sha256']}.{name}", data)
+        write_file(self._metadata / f"{version}.targets.json", self._sign(targets, "targets"))
+        first = not (self._metadata / "timestamp.json").exists()
+        snapshot = Snapshot(version=1 if first else self._read_snapshot().version + 1, expires=now + LONG)
+        snapshot.meta["targets.json"] = MetaFile(version=version)
+        write_file(self._metadata / f"{snapshot.version}.snapshot.json", self._sign(snapshot, "snapshot"))
+        self._write_timestamp(1 if first else self._read_timestamp().version + 1, now, snapshot.version)
+
+    def _write_timestamp(self, version: int, now: datetime, snapshot_version: int) -> None:
+        timestamp = Timestamp(version=version, expires=now + TIMESTAMP_LIFE)
+        timestamp.snapshot_meta = MetaFile(version=snapshot_version)
+        write_file(self._metadata / "timestamp.json", self._sign(timestamp, "timestamp"))
+
+    def _trust_list(self, issuer: str, born_at_s: int, now: datetime, version: int) -> bytes:
+        """Return trust-list.json: the public half of the issuer, receipt and seal keys."""
+        born = self._at(born_at_s)
+        validity = {"not_before": _text(born - timedelta(days=1)), "not_after": _text(born + LONG)}
+        uses: list[tuple[str, str, list[str]]] = [
+            *(("ehc", name, ["static", "dynamic"]) for name in keys.ISSUER_KEYS.values()),
+            ("platform", keys.RECEIPT_KEY, ["receipt"]),
+            ("platform", keys.SEAL_KEY, ["seal"]),
+        ]
+        entries: list[dict[str, Any]] = []
+        for family, name, usage in uses:
+            key = keys.read_key(self._layout.keys, name)
+            spki = keys.spki_of(key.public_key())
+            entries.append({
+                "family": family, "issuer": issuer, "kid": keys.key_id(spki).hex(), "alg": keys.alg_of(key),
+                "spki": base64.b64encode(spki).decode(), "usage": usage, **validity,
+            })  # fmt: skip
+        about = {"format": "scanward-trust-list-1", "version": version, "issued_at": _text(now), "keys": entries}
+        return (json.dumps(about, indent=1) + "\n").encode()
+
+    def _read_policy(self) -> bytes:
+        try:
+            data = self._layout.policy.read_bytes()
+            tomllib.loads(data.decode("utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise LayoutInvalid(f"{self._layout.policy}: {error}") from error
+        if len(data) > POLICY_BYTES_MAX:
+            raise LayoutInvalid(f"{self._layout.policy}: more than {POLICY_BYTES_MAX} bytes")
+        return data
+
+    def _read_revoked(self) -> set[bytes]:
+        try:
+            data = self._layout.revoked.read_bytes()
+        except OSError as error:
+            raise LayoutInvalid(f"{self._layout.revoked}: {error.strerror}") from error
+        if len(data) % PREFIX_BYTES:
+            raise LayoutInvalid(f"{self._layout.revoked}: not a whole number of {PREFIX_BYTES}-byte prefixes")
+        return {data[i : i + PREFIX_BYTES] for i in range(0, len(data), PREFIX_BYTES)}
+
+    def _read_timestamp(self) -> Timestamp:
+        return Metadata[Timestamp].from_bytes(self._read("timestamp.json")).signed
+
+    def _read_snapshot(self) -> Snapshot:
+        version = self._read_timestamp().snapshot_meta.version
+        return Metadata[Snapshot].from_bytes(self._read(f"{version}.snapshot.json")).signed
+
+    def _read(self, name: str) -> bytes:
+        try:
+            return (self._metadata / name).read_bytes()
+        except OSError as error:
+            raise LayoutInvalid(f"{self._metadata / name}: {error.strerror}") from error
+
+    def _sign(self, signed: S, role: str) -> bytes:
+        metadata = Metadata(signed)
+        for signer in self._signers(role):
+            metadata.sign(signer, append=True)
+        return metadata.to_bytes()
+
+    def _signers(self, role: str) -> list[CryptoSigner]:
+        names = keys.TUF_KEYS[role]
+        return [CryptoSigner(keys.read_ed25519(self._layout.keys, name)) for name in names]
+
+    def _at(self, now_s: int) -> datetime:
+        return datetime.fromtimestamp(now_s, UTC)
+
+
+def _text(instant: datetime) -> str:
+    return instant.strftime("%Y-%m-%dT%H:%M:%SZ")

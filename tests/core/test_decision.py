@@ -1,0 +1,152 @@
+"""What policy makes of verdicts: the table, the order of what can stand in the way, and one-time use."""
+
+import dataclasses
+
+import pytest
+
+from agent.core.decision import Answer, History, ReplayClaim, decide
+from agent.core.steps import parse_policy
+from agent.core.time_interval import Interval
+from agent.core.trust_list import Trust, TrustList
+from agent.core.verdict import Claims, CodeType, Outcome, Verdict
+
+NOW = Interval(1_800_000_000_000, 1_800_000_004_000)
+POLICY = parse_policy(b"""
+format = "scanward-policy-1"
+version = 1
+[offline]
+provisional_unsettled_max = 2
+[steps.registration]
+verified = ["ehc.static", "ehc.dynamic"]
+provisional = ["national.static"]
+[steps.payment]
+verified = ["ehc.dynamic"]
+[steps.dispensing]
+verified = ["ehc.static", "ehc.dynamic"]
+provisional = ["national.any"]
+confirm = "pharmacist"
+[steps.closed]
+""")
+TRUST = Trust(TrustList(1, 1_799_999_000, {}, frozenset()), POLICY, None, None)
+
+
+def verified(type_: CodeType, *, replay_id: bytes | None = None, unchecked: tuple[str, ...] = ()) -> Verdict:
+    claims = Claims(type=type_, issuer="4420", replay_id=replay_id, expires_at_s=1_800_000_060 if replay_id else None)
+    return Verdict("ehc", Outcome.VERIFIED, "ok", claims, unchecked)
+
+
+STATIC = verified(CodeType.STATIC)
+DYNAMIC = verified(CodeType.DYNAMIC, replay_id=b"r" * 16)
+NATIONAL = Verdict("national", Outcome.UNVERIFIABLE, "family.no-offline-proof", Claims(type=CodeType.STATIC))
+REFUSED = Verdict("ehc", Outcome.REFUSED, "signature.invalid")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "step", "answer", "reason"),
+    [
+        (STATIC, "registration", Answer.ACCEPT, "ok"),
+        (DYNAMIC, "registration", Answer.ACCEPT, "ok"),
+        (STATIC, "payment", Answer.REFUSE, "policy.dynamic-required"),
+        (DYNAMIC, "payment", Answer.ACCEPT, "ok"),
+        (STATIC, "dispensing", Answer.ASK, "confirm.pharmacist"),
+        (NATIONAL, "registration", Answer.PROVISIONAL, "family.no-offline-proof"),
+        (NATIONAL, "payment", Answer.REFUSE, "policy.not-verifiable"),
+        (NATIONAL, "dispensing", Answer.ASK, "family.no-offline-proof"),
+        (REFUSED, "registration", Answer.REFUSE, "signature.invalid"),
+        (STATIC, "surgery", Answer.REFUSE, "policy.step-unknown"),
+        (STATIC, "closed", Answer.REFUSE, "policy.code-not-accepted"),
+    ],
+)
+def test_the_policy_table(verdict, step, answer, reason):
+    decision = decide(verdict, step, TRUST, History(), NOW)
+    assert (decision.answer, decision.reason) == (answer, reason)
+
+
+@pytest.mark.parametrize(
+    "trust",
+    [
+        None,
+        dataclasses.replace(TRUST, policy=None),
+        dataclasses.replace(TRUST, policy=parse_policy(b'format = "scanward-policy-1"\nversion = 1')),
+    ],
+)
+def test_a_missing_or_empty_policy_refuses(trust):
+    decision = decide(STATIC, "registration", trust, History(), NOW)
+    assert (decision.answer, decision.reason) == (Answer.REFUSE, "policy.none")
+
+
+def test_a_one_time_code_is_accepted_once():
+    history = History()
+    first = decide(DYNAMIC, "payment", TRUST, history, NOW)
+    second = decide(DYNAMIC, "registration", TRUST, history, NOW)
+    assert first.claim == ReplayClaim(b"r" * 16, 1_800_000_075_000)
+    assert (second.answer, second.reason, second.claim) == (Answer.REFUSE, "replay.used", None)
+
+
+def test_a_one_time_code_refused_by_policy_is_not_used_up():
+    history = History()
+    assert decide(DYNAMIC, "surgery", TRUST, history, NOW).claim is None
+    assert decide(DYNAMIC, "payment", TRUST, history, NOW).answer is Answer.ACCEPT
+
+
+def test_a_decision_that_was_not_stored_gives_its_code_back():
+    history = History()
+    history.release(decide(DYNAMIC, "payment", TRUST, history, NOW))
+    assert decide(DYNAMIC, "payment", TRUST, history, NOW).answer is Answer.ACCEPT
+
+
+def test_provisional_acceptances_stop_at_the_offline_limit_and_go_on_once_settled():
+    history = History()
+    for seq in (1, 2):
+        decision = decide(NATIONAL, "registration", TRUST, history, NOW)
+        assert decision.answer is Answer.PROVISIONAL
+        history.stored(decision, seq)
+    stopped = decide(NATIONAL, "registration", TRUST, history, NOW)
+    assert (stopped.answer, stopped.reason) == (Answer.REFUSE, "policy.offline-limit")
+    history.settled(1)
+    assert decide(NATIONAL, "registration", TRUST, history, NOW).answer is Answer.PROVISIONAL
+
+
+def test_a_provisional_acceptance_counts_before_it_is_stored_and_not_after_release():
+    history = History()
+    first = decide(NATIONAL, "registration", TRUST, history, NOW)
+    decide(NATIONAL, "registration", TRUST, history, NOW)
+    assert decide(NATIONAL, "registration", TRUST, history, NOW).reason == "policy.offline-limit"
+    history.release(first)
+    assert decide(NATIONAL, "registration", TRUST, history, NOW).answer is Answer.PROVISIONAL
+
+
+def test_history_comes_back_from_the_ledger():
+    history = History({b"r" * 16: 1_800_000_075_000}, [7, 9])
+    assert history.provisional_unsettled == 2
+    assert decide(DYNAMIC, "payment", TRUST, history, NOW).reason == "replay.used"
+
+
+def test_replay_ids_are_forgotten_only_when_the_code_has_expired_beyond_doubt():
+    history = History({b"r" * 16: 1_800_000_075_000})
+    history.prune(Interval(1_800_000_075_000, None))
+    assert history.has(b"r" * 16)
+    history.prune(Interval(1_800_000_075_001, None))
+    assert not history.has(b"r" * 16)
+
+
+def test_an_uncertain_clock_makes_an_acceptance_provisional():
+    decision = decide(verified(CodeType.STATIC, unchecked=("time",)), "registration", TRUST, History(), NOW)
+    assert (decision.answer, decision.reason) == (Answer.PROVISIONAL, "policy.time-uncertain")
+
+
+@pytest.mark.parametrize(
+    ("past_s", "answer", "reason"),
+    [
+        (-10, Answer.ACCEPT, "ok"),
+        (0, Answer.ACCEPT, "ok"),
+        (86_400, Answer.ACCEPT, "ok"),
+        (86_401, Answer.PROVISIONAL, "policy.trust-list-old"),
+        (7 * 86_400, Answer.PROVISIONAL, "policy.trust-list-old"),
+        (7 * 86_400 + 1, Answer.REFUSE, "policy.trust-list-too-old"),
+    ],
+)
+def test_the_grace_ladder_of_an_expired_trust_list(past_s, answer, reason):
+    trust = dataclasses.replace(TRUST, expires_ms=NOW.earliest_ms - past_s * 1000)
+    decision = decide(STATIC, "registration", trust, History(), NOW)
+    assert (decision.answer, decision.reason) == (answer, reason)

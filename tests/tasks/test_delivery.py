@@ -1,0 +1,226 @@
+"""Delivery over a real ledger and a fake platform: whatever happens, every record arrives, once in effect."""
+
+import asyncio
+import random
+from collections.abc import Callable
+
+import pytest
+
+from agent.cli import main as cli
+from agent.core.decision import Answer, Decision
+from agent.core.verdict import Outcome, Verdict
+from agent.ports import LedgerOvertaken, PlatformRejected, PlatformUnreachable
+from agent.tasks.delivery import Settings
+from fakes.ledger_parts import draft
+from fakes.platform import FakePlatform
+
+pytestmark = pytest.mark.looptime
+
+GONE = PlatformUnreachable("no connection")
+
+
+async def deliver_until(delivery, is_done: Callable[[], bool], limit_s: float = 3_600) -> None:
+    """Run a delivery in virtual time until something is so."""
+    async with asyncio.timeout(limit_s), asyncio.TaskGroup() as group:
+        task = group.create_task(delivery.run())
+        while not is_done():  # noqa: ASYNC110 - virtual time
+            await asyncio.sleep(0.01)
+        task.cancel()
+
+
+async def test_everything_arrives_in_batches_and_the_cursor_follows(terminal, platform_key):
+    await terminal.fill(450)
+    platform = FakePlatform(platform_key)
+    delivery = terminal.delivery(platform)
+    await deliver_until(delivery, lambda: delivery.cursor == 450)
+    assert sorted(platform.records) == list(range(1, 451))
+    assert set(platform.times_received.values()) == {1}
+    assert platform.batches == 3
+    assert await terminal.ledger.cursor("http") == 450
+
+
+async def test_a_new_record_goes_out_without_waiting_for_anything(terminal, platform_key):
+    platform = FakePlatform(platform_key)
+    delivery = terminal.delivery(platform)
+
+    async def later():
+        await asyncio.sleep(100)
+        await terminal.ledger.append(draft(1))
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(later())
+        await deliver_until(delivery, lambda: delivery.cursor == 1)
+        assert asyncio.get_running_loop().time() < 100.1
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_whatever_the_network_does_nothing_is_lost_and_nothing_counts_twice(terminal, platform_key, seed):
+    draws = random.Random(seed)  # noqa: S311
+    troubles = [draws.choice([None, GONE, "lost", "forged", "lost", None]) for _ in range(60)]
+    await terminal.fill(1_000)
+    platform = FakePlatform(platform_key, troubles=troubles)
+    delivery = terminal.delivery(platform)
+    await deliver_until(delivery, lambda: delivery.cursor == 1_000)
+    hashes = {r.seq: r.hash for r in await terminal.ledger.read(0, records_max=1_000, bytes_max=10**7)}
+    assert platform.records == hashes
+
+
+async def test_a_lost_receipt_costs_a_duplicate_and_nothing_else(terminal, platform_key):
+    await terminal.fill(10)
+    platform = FakePlatform(platform_key, troubles=[None, "lost"])
+    delivery = terminal.delivery(platform)
+    await deliver_until(delivery, lambda: delivery.cursor == 10)
+    assert platform.batches == 1, "the next hello told that all had arrived"
+
+
+async def test_a_forged_receipt_moves_nothing_and_is_said_aloud(terminal, platform_key):
+    await terminal.fill(10)
+    platform = FakePlatform(platform_key, troubles=["forged", "forged", None, "forged"])
+    delivery = terminal.delivery(platform)
+    await deliver_until(delivery, lambda: bool(platform.batches))
+    assert delivery.cursor == 0
+    assert await terminal.ledger.cursor("http") == 0
+    assert any("not the platform's" in text for _, text in terminal.display.notices)
+    await deliver_until(delivery, lambda: delivery.cursor == 10)
+
+
+async def test_a_receipt_for_another_batch_or_other_records_is_a_lie(terminal, platform_key):
+    class Confused(FakePlatform):
+        async def send(self, batch):
+            answer = await super().send(batch)
+            return self.first if self.batches == 2 else self.__dict__.setdefault("first", answer)
+
+    await terminal.fill(1)
+    platform = Confused(platform_key)
+    delivery = terminal.delivery(platform)
+    await deliver_until(delivery, lambda: delivery.cursor == 1)
+    await terminal.fill(1)
+    platform.records.pop(2, None)
+    await deliver_until(delivery, lambda: any("ignored" in text for _, text in terminal.display.notices))
+    assert delivery.cursor == 1
+
+
+async def test_a_poison_record_is_parked_and_blocks_nobody(terminal, platform_key):
+    await terminal.fill(450)
+    platform = FakePlatform(platform_key, poison=lambda seq: seq == 123)
+    delivery = terminal.delivery(platform)
+    await deliver_until(delivery, lambda: delivery.cursor == 450)
+    assert sorted(platform.records) == [seq for seq in range(1, 451) if seq != 123]
+    assert ("parked", "the platform rejected record 123: 422 cannot digest this") in terminal.display.notices
+
+
+async def test_a_rejected_record_is_parked_with_its_reason(terminal, platform_key):
+    await terminal.fill(5)
+    platform = FakePlatform(platform_key, rejects=lambda seq: seq == 3)
+    delivery = terminal.delivery(platform)
+    await deliver_until(delivery, lambda: delivery.cursor == 5)
+    assert ("parked", "the platform rejected record 3: record.malformed") in terminal.display.notices
+
+
+async def test_a_conflict_moves_on_and_is_said_aloud(terminal, platform_key):
+    await terminal.fill(5)
+    platform = FakePlatform(platform_key, conflicts=lambda seq: seq == 2)
+    delivery = terminal.delivery(platform)
+    await deliver_until(delivery, lambda: delivery.cursor == 5)
+    assert ("conflict", "record 2: replay.used-elsewhere") in terminal.display.notices
+
+
+async def test_a_terminal_the_platform_refuses_keeps_asking_and_parks_nothing(terminal, platform_key):
+    refusal = PlatformRejected("401 not registered", whole=True)
+    await terminal.fill(5)
+    platform = FakePlatform(platform_key, troubles=[refusal] * 6)
+    delivery = terminal.delivery(platform)
+    await deliver_until(delivery, lambda: delivery.cursor == 5)
+    said = [text for topic, text in terminal.display.notices if topic == "uplink"]
+    assert said == ["the platform refuses this terminal: 401 not registered", "the platform answers"]
+    assert not any(topic == "parked" for topic, _ in terminal.display.notices)
+
+
+async def test_trouble_is_said_once_not_at_every_try(terminal, platform_key):
+    platform = FakePlatform(platform_key, troubles=[GONE] * 50)
+    delivery = terminal.delivery(platform)
+    await deliver_until(delivery, lambda: delivery.is_up is True)
+    assert [text for _, text in terminal.display.notices] == ["no connection", "the platform answers"]
+
+
+async def test_retries_are_spread_and_capped(terminal, platform_key):
+    terminal.settings = Settings(retry_delay_s_first=1, retry_delay_s_max=8)
+    platform = FakePlatform(platform_key, troubles=[GONE] * 100)
+    loop = asyncio.get_running_loop()
+    await deliver_until(terminal.delivery(platform), lambda: loop.time() > 200)
+    assert 25 < platform.hellos < 100, "on average one in 4 s at the cap, never a storm"
+
+
+async def test_a_platform_restored_from_a_backup_gets_its_records_again(terminal, platform_key):
+    await terminal.fill(300)
+    platform = FakePlatform(platform_key)
+    delivery = terminal.delivery(platform)
+    await deliver_until(delivery, lambda: delivery.cursor == 300)
+    for seq in range(101, 301):
+        del platform.records[seq]
+    delivery = terminal.delivery(platform)
+    await deliver_until(delivery, lambda: len(platform.records) == 300)
+    assert await terminal.ledger.cursor("http") == 300
+
+
+async def test_a_platform_ahead_of_this_ledger_ends_delivery_aloud(terminal, platform_key):
+    await terminal.fill(3)
+    platform = FakePlatform(platform_key)
+    platform.records = {seq: bytes([seq]) * 32 for seq in range(1, 6)}
+    with pytest.raises(LedgerOvertaken):
+        await terminal.delivery(platform).run()
+
+
+async def test_a_platform_with_another_history_ends_delivery_aloud(terminal, platform_key):
+    await terminal.fill(3)
+    platform = FakePlatform(platform_key)
+    platform.records = {1: b"\x01" * 32}
+    with pytest.raises(LedgerOvertaken):
+        await terminal.delivery(platform).run()
+
+
+async def test_without_a_trust_list_no_receipt_is_believed(terminal, platform_key):
+    await terminal.fill(3)
+    trust, terminal.trust_store.current = terminal.trust_store.current, None
+    platform = FakePlatform(platform_key)
+    delivery = terminal.delivery(platform)
+    await deliver_until(delivery, lambda: platform.hellos > 3)
+    assert delivery.cursor == 0
+    terminal.trust_store.current = trust
+    await deliver_until(delivery, lambda: delivery.cursor == 3)
+
+
+async def test_what_a_person_retries_is_sent_again_at_the_next_hello(terminal, platform_key, tmp_path):
+    await terminal.fill(5)
+    platform = FakePlatform(platform_key, rejects=lambda seq: seq == 3)
+    delivery = terminal.delivery(platform)
+    await deliver_until(delivery, lambda: delivery.cursor == 5)
+    platform.rejects = lambda seq: False
+    del platform.records[3]
+    platform.records[3] = b"?" * 32
+    assert cli(["queue", "retry", "--ledger", str(tmp_path / "ledger.sqlite"), "3"]) == 0
+    await deliver_until(delivery, lambda: platform.times_received[3] == 2)
+    assert list(await terminal.ledger.resend("http")) == []
+
+
+async def test_settled_records_free_the_offline_limit(terminal, platform_key):
+    decision = Decision(
+        Answer.PROVISIONAL, "family.no-offline-proof", "registration",
+        Verdict("national", Outcome.UNVERIFIABLE, "family.no-offline-proof"),
+    )  # fmt: skip
+    terminal.history.open_provisional()
+    transaction = await terminal.ledger.append(draft(1, provisional=True))
+    terminal.history.stored(decision, transaction.seq)
+    assert terminal.history.provisional_unsettled == 1
+    delivery = terminal.delivery(FakePlatform(platform_key))
+    await deliver_until(delivery, lambda: delivery.cursor == 1)
+    assert terminal.history.provisional_unsettled == 0
+    assert (await terminal.ledger.history(terminal.clock.now().now)).provisional_unsettled == 0
+
+
+async def test_a_backlog_goes_out_at_its_rate(terminal, platform_key):
+    terminal.settings = Settings(rate_per_s=100, burst=200, in_flight_max=1)
+    await terminal.fill(1_000)
+    delivery = terminal.delivery(FakePlatform(platform_key))
+    await deliver_until(delivery, lambda: delivery.cursor == 1_000)
+    assert 7.5 < asyncio.get_running_loop().time() < 10
