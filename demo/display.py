@@ -62,6 +62,12 @@ class Display:
             return None
         return waiting.popleft()
 
+    def take_all(self) -> list[dict[str, object]]:
+        """Return every decision shown so far that nobody took, and forget them."""
+        taken = self.left_over()
+        self._decisions.clear()
+        return taken
+
     def left_over(self) -> list[dict[str, object]]:
         """Return decisions that nobody waited for."""
         return [event for waiting in self._decisions.values() for event in waiting]

@@ -1,7 +1,7 @@
 """Deterministic CBOR (RFC 8949 §4.2.1), as the wire wants it: no tags, no second way to write the same thing.
 
 The law: `decode` raises CborInvalid on anything but the one right encoding. What the value means is left to the caller.
-The only tag of the wire is 18, one byte that cose.py takes off itself.
+The only tag of the wire is 18, one byte that cose.py takes off itself; no field of the wire is a float.
 """
 
 from collections.abc import Callable
@@ -30,17 +30,25 @@ def _refuse(*_: object) -> NoReturn:
 _NO_TAGS = _NoTags()
 
 
+def _rank(key: int) -> tuple[bool, int]:
+    """Order integer keys by the bytes of their encoding: 0, 1, 2, and then -1, -2 (cbor2's own order is by length)."""
+    return key < 0, abs(key)
+
+
 def _is_sorted(value: dict[Any, Any]) -> bool:
-    """Say whether integer keys come as RFC 8949 §4.2.1 wants: 0, 1, 2, and then -1, -2."""
     keys = list(value)
-    if set(map(type, keys)) - {int}:
+    if not all(type(key) is int for key in keys):
         raise CborInvalid("a map with other keys than integers")
-    return keys == sorted(keys) if not keys or keys[-1] >= 0 else keys == sorted(keys, key=lambda k: (k < 0, abs(k)))
+    if keys and keys[0] >= 0 and keys[-1] >= 0:
+        return keys == sorted(keys)  # the common case, and quick
+    return keys == sorted(keys, key=_rank)
 
 
 def encode(value: object) -> bytes:
-    """Return the deterministic encoding."""
-    return cbor2.dumps(value, canonical=True)
+    """Return the deterministic encoding. Maps have integer keys; only the outermost value may be one with content."""
+    if type(value) is dict:
+        value = {key: value[key] for key in sorted(value, key=_rank)}
+    return cbor2.dumps(value)
 
 
 def decode(data: bytes) -> Any:

@@ -97,10 +97,11 @@ class TrustList:
 class RevocationList:
     """What is revoked: sorted 8-byte prefixes of SHA-256, 8 bytes each in memory; a look-up is a binary search."""
 
-    __slots__ = ("_prefixes",)
+    __slots__ = ("_kids", "_prefixes")
 
     def __init__(self, prefixes: "array[int]") -> None:
         self._prefixes = prefixes
+        self._kids: dict[tuple[str, bytes], bool] = {}  # answers given, one for each trusted key in use
 
     def __len__(self) -> int:
         return len(self._prefixes)
@@ -110,8 +111,12 @@ class RevocationList:
         return self._has(hashlib.sha256(b"card" + card).digest())
 
     def has_kid(self, family: str, key_id: bytes) -> bool:
-        """Say whether a family's key is revoked."""
-        return self._has(hashlib.sha256(b"kid" + family.encode() + b"\x00" + key_id).digest())
+        """Say whether a family's key is revoked. Ask only about keys of the trust list: the answers are kept."""
+        answer = self._kids.get((family, key_id))
+        if answer is None:
+            answer = self._has(hashlib.sha256(b"kid" + family.encode() + b"\x00" + key_id).digest())
+            self._kids[family, key_id] = answer
+        return answer
 
     def _has(self, digest: bytes) -> bool:
         prefix = int.from_bytes(digest[:REVOKED_PREFIX_BYTES], "big")

@@ -4,7 +4,7 @@ The law: every code gets a verdict, none an exception; without a trust list noth
 carries neither card nor token nor replay id, for nothing may be done with them.
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from agent.core.codes.family import Refused
 from agent.core.codes.recognition import FAMILIES, UNKNOWN, UNREADABLE
@@ -21,18 +21,24 @@ def verify(code: Code, trust: Trust | None, now: Interval, trace: Trace | None =
 
     The reason of a refusal names its stage: scan. family. decode. key. signature. time. revoked.
     """
-    if code.family == UNREADABLE:
-        return Verdict(code.family, Outcome.REFUSED, f"scan.{code.text}")
-    if code.family == UNKNOWN:
-        text = code.text.encode("utf-8", "surrogateescape")[:UNKNOWN_TEXT_BYTES_MAX]
-        return Verdict(code.family, Outcome.REFUSED, "family.unknown", Claims(text=text or None))
+    check = _VERIFY.get(code.family)
+    if check is None:
+        return _refuse_unrecognised(code)
     try:
-        return _VERIFY[code.family](code, trust, now, trace)
+        return check(code, trust, now, trace)
     except Refused as refused:
         if trace:
-            trace(_STAGES[refused.reason.partition(".")[0]], refused.detail or "refused")
+            stage = "header" if refused.reason == "decode.header" else _STAGES[refused.reason.partition(".")[0]]
+            trace(stage, refused.detail or "refused")
         claims = replace(refused.claims, card=None, token=None, replay_id=None)
         return Verdict(code.family, Outcome.REFUSED, refused.reason, claims)
+
+
+def _refuse_unrecognised(code: Code) -> Verdict:
+    if code.family == UNREADABLE:
+        return Verdict(UNREADABLE, Outcome.REFUSED, f"scan.{code.text}")
+    text = code.text.encode("utf-8", "surrogateescape")[:UNKNOWN_TEXT_BYTES_MAX]
+    return Verdict(UNKNOWN, Outcome.REFUSED, "family.unknown", Claims(text=text or None))
 
 
 _STAGES = {"decode": "decode", "key": "key", "signature": "signature", "time": "time", "revoked": "revocation"}

@@ -168,6 +168,9 @@ def test_every_decision_becomes_a_record_that_fits_the_cddl(decision, latest):
     sealed = seal(draft, chain, key, b"n" * 12)
     envelope, after = extend(chain, draft, sealed, VectorKey("terminal", b"k" * 8))
     schema.validate_cbor(cbor2.loads(envelope).value[2])
+    assert cbor2.dumps(cbor2.loads(envelope), canonical=True) == envelope
+    payload = cbor2.loads(envelope).value[2]
+    assert cbor2.dumps(cbor2.loads(payload), canonical=True) == payload
     assert after.hash == link(chain.hash, 1, envelope)
     assert draft.provisional is (decision.answer is Answer.PROVISIONAL)
 

@@ -157,7 +157,7 @@ class LedgerFile:
         """
         try:
             with self._guarded():
-                if not self._ballast.hold() or self._pages_used() >= self._pages_max:
+                if not self._ballast.hold() or self._is_over_budget():
                     raise LedgerFull("no space for new records")
                 return list(self._commit(drafts))
         except (LedgerFull, LedgerBroken) as error:
@@ -345,8 +345,12 @@ class LedgerFile:
         dated = rows(self._connection, "delivered_dated", (last, PRUNE_ROWS_MAX))
         return max((int(seq) for seq, at_ms in dated if at_ms < limit_ms), default=0)
 
-    def _pages_used(self) -> int:
-        return int(value(self._connection, "page_count")) - int(value(self._connection, "freelist_count"))
+    def _is_over_budget(self) -> bool:
+        pages: int = value(self._connection, "page_count")
+        if pages < self._pages_max:
+            return False
+        free: int = value(self._connection, "freelist_count")
+        return pages - free >= self._pages_max
 
     def _move_log(self, is_cut: bool) -> None:
         self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)

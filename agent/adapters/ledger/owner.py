@@ -35,7 +35,7 @@ class _OwnedLedger:
         self._waiting = list[tuple[Draft, asyncio.Future[Transaction]]]()
         self._in_flight = list[tuple[Draft, asyncio.Future[Transaction]]]()
         self._room = asyncio.Semaphore(APPENDS_WAITING_MAX)
-        self._is_scheduled = False  # a commit is about to start, or runs
+        self._is_busy = False  # a commit or a checkpoint runs, or is about to
         self._is_quiet = asyncio.Event()
         self._is_quiet.set()
         self._news = asyncio.Event()  # set and replaced whenever there are records, or trouble
@@ -64,8 +64,10 @@ class _OwnedLedger:
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[Transaction] = loop.create_future()
         self._waiting.append((draft, waiter))
-        if not self._is_scheduled:
-            self._schedule(loop)
+        if not self._is_busy:
+            self._is_busy = True
+            self._is_quiet.clear()
+            loop.call_soon(self._go_on, loop)  # once all who are ready to append have done so
         return await waiter
 
     async def signed_head(self) -> bytes:
@@ -142,12 +144,6 @@ class _OwnedLedger:
             self._report(error)
             raise
 
-    def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Start a commit once all who are ready to append have done so."""
-        self._is_scheduled = True
-        self._is_quiet.clear()
-        loop.call_soon(self._commit, loop)
-
     def _commit(self, loop: asyncio.AbstractEventLoop) -> None:
         self._in_flight, self._waiting = self._waiting, []
         future = self._executor.submit(self._file.commit, [draft for draft, _ in self._in_flight])
@@ -173,30 +169,24 @@ class _OwnedLedger:
         elif self._file.chain.seq != self._head_seq:
             self._head_seq = self._file.chain.seq
             self._announce()
-        self._go_on(loop)
+        loop.call_soon(self._go_on, loop)  # behind those just answered, who may append at once
 
     def _go_on(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start what is next for the file, or rest."""
         if self._file.is_checkpoint_overdue:
             self._checkpoint(loop)
         elif self._waiting:
-            self._schedule(loop)
+            self._commit(loop)
         else:
-            # Those just answered may append at once: give them this turn of the loop before calling it quiet.
-            loop.call_soon(self._rest, loop)
-
-    def _rest(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self._waiting:
-            self._schedule(loop)
-            return
-        self._is_scheduled = False
-        self._is_quiet.set()
-        if self._idle is None and self._file.is_checkpoint_due:
-            self._idle = loop.call_later(CHECKPOINT_IDLE_S, self._checkpoint_if_idle, loop)
+            self._is_busy = False
+            self._is_quiet.set()
+            if self._idle is None and self._file.is_checkpoint_due:
+                self._idle = loop.call_later(CHECKPOINT_IDLE_S, self._checkpoint_if_idle, loop)
 
     def _checkpoint_if_idle(self, loop: asyncio.AbstractEventLoop) -> None:
         self._idle = None
-        if not self._is_scheduled:
-            self._is_scheduled = True
+        if not self._is_busy:
+            self._is_busy = True
             self._is_quiet.clear()
             self._checkpoint(loop)
 

@@ -89,15 +89,15 @@ def read_byte_string(data: bytes, at: int) -> tuple[bytes, int]:
     As decode_deterministic would, for what is known to be a byte string of at most 65,535 bytes.
     """
     try:
-        match data[at] - 0x40:
-            case 24:
-                size, size_min, start = data[at + 1], 24, at + 2
-            case 25:
-                size, size_min, start = data[at + 1] << 8 | data[at + 2], 256, at + 3
-            case size:
-                size_min, start = 0, at + 1
-                if not 0 <= size < 24:
-                    raise CborInvalid("not a byte string")
+        head = data[at]
+        if head == 0x58:
+            size, size_min, start = data[at + 1], 24, at + 2
+        elif head == 0x59:
+            size, size_min, start = data[at + 1] << 8 | data[at + 2], 256, at + 3
+        else:
+            size, size_min, start = head - 0x40, 0, at + 1
+            if not 0 <= size < 24:
+                raise CborInvalid("not a byte string")
     except IndexError as error:
         raise CborInvalid("cut short") from error
     end = start + size

@@ -5,7 +5,7 @@ the signature has 64 bytes. Everything else is refused, so no header can say mor
 signature is left to whoever knows the key and the external_aad.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from agent.core.codes import cbor
 
@@ -34,8 +34,7 @@ class HeaderInvalid(CoseInvalid):
     """It is a COSE_Sign1, but its headers are not those of this profile."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sign1:
+class Sign1(NamedTuple):
     """The parts, all untrusted. alg is a key of ALGORITHMS; key_id has 8 bytes, signature 64."""
 
     alg: int

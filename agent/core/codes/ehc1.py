@@ -79,7 +79,7 @@ def verify(code: Code, trust: Trust | None, now: Interval, trace: Trace | None) 
         trace("key", f"{trusted.alg} of {trusted.issuer}, for {', '.join(sorted(trusted.usage)) or 'nothing'}")
     # 5
     if not key.verify(envelope.signature, envelope.to_be_signed(AAD)):
-        raise Refused("signature.invalid", claims)
+        raise Refused("signature.invalid", claims, detail="invalid")
     if trace:
         trace("signature", "valid")
     # 6
@@ -101,7 +101,7 @@ def verify(code: Code, trust: Trust | None, now: Interval, trace: Trace | None) 
         require_unrevoked(revoked, claims, trusted)
     if trace:
         trace("revocation", "no list at hand" if revoked is None else "neither the key nor the card is revoked")
-    return Verdict(NAME, _VERIFIED, "ok", claims, unchecked)
+    return Verdict(NAME, Outcome.VERIFIED, "ok", claims, unchecked)
 
 
 def _envelope(text: str) -> cose.Sign1:
@@ -178,11 +178,12 @@ def _read_plain(payload: bytes) -> _Fields | None:
 def _key(envelope: cose.Sign1, issuer: str, claims: Claims, trust: Trust | None) -> tuple[TrustedKey, VerificationKey]:
     """Step 4. Nothing is ever fetched, and a key of another issuer is no key."""
     if trust is None:
-        raise Refused("key.no-trust-list", claims)
+        raise Refused("key.no-trust-list", claims, detail="no trust list")
     trusted = trust.trust_list.find(NAME, issuer, envelope.key_id)
     if trusted is None:
         is_known = (NAME, issuer) in trust.trust_list.issuers
-        raise Refused("key.unknown" if is_known else "key.unknown-issuer", claims)
+        reason = "key.unknown" if is_known else "key.unknown-issuer"
+        raise Refused(reason, claims, detail="the trust list has no such key of this issuer")
     if cose.ALGORITHMS[envelope.alg] != trusted.alg:
         raise Refused("key.algorithm-mismatch", claims, detail=f"the key is for {trusted.alg}")
     if trusted.key is None:

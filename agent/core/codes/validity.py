@@ -20,25 +20,25 @@ def is_time_vague(now: Interval) -> bool:
 def require_key_valid(key: TrustedKey, claims: Claims, now: Interval) -> None:
     """Check that the key is valid now and was when it signed. Raises Refused."""
     if now.is_certainly_before(key.not_before_s * 1000):
-        raise Refused("key.not-yet-valid", claims)
+        raise Refused("key.not-yet-valid", claims, detail="the key is not valid yet")
     if now.is_certainly_after(key.not_after_s * 1000):
-        raise Refused("key.expired", claims)
+        raise Refused("key.expired", claims, detail="the key is no longer valid")
     issued_at_s = claims.issued_at_s
     if issued_at_s is not None and not key.not_before_s <= issued_at_s <= key.not_after_s:
-        raise Refused("key.not-valid-at-issue", claims)
+        raise Refused("key.not-valid-at-issue", claims, detail="the key was not valid at iat")
 
 
 def require_in_time(claims: Claims, now: Interval) -> None:
     """Check iat and exp, with the skew grace. Raises Refused."""
     if claims.expires_at_s is not None and now.is_certainly_after((claims.expires_at_s + SKEW_GRACE_S) * 1000):
-        raise Refused("time.expired", claims)
+        raise Refused("time.expired", claims, detail="certainly later than exp")
     if claims.issued_at_s is not None and now.is_certainly_before((claims.issued_at_s - SKEW_GRACE_S) * 1000):
-        raise Refused("time.future", claims)
+        raise Refused("time.future", claims, detail="certainly earlier than iat")
 
 
 def require_unrevoked(revoked: RevocationList, claims: Claims, key: TrustedKey | None = None) -> None:
     """Check the signing key, if there is one, and the card. Raises Refused."""
     if key is not None and revoked.has_kid(key.family, key.key_id):
-        raise Refused("revoked.key", claims)
+        raise Refused("revoked.key", claims, detail="the key is revoked")
     if claims.card is not None and revoked.has_card(claims.card):
-        raise Refused("revoked.card", claims)
+        raise Refused("revoked.card", claims, detail="the card is revoked")

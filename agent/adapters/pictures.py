@@ -1,0 +1,50 @@
+"""Pictures to scans, with Pillow and zxing-cpp: for codes photographed or saved, not for a live camera.
+
+The law: bytes as the symbol holds them, nothing re-encoded; a picture is judged by its size before it is unpacked.
+"""
+
+import io
+import warnings
+
+from agent.core.scan import SCAN_BYTES_MAX, Scan, ScanFault
+from agent.core.time_interval import Stamp
+
+PICTURE_BYTES_MAX = 20 * 1024 * 1024
+PIXELS_MAX = 50_000_000
+CODES_MAX = 16
+_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+
+
+class PictureUnreadable(Exception):
+    """The bytes are no picture that can be read; the message says why."""
+
+
+def read_picture(data: bytes, at: Stamp) -> list[Scan]:
+    """Return a scan for each code in the picture, in the decoder's order, at most CODES_MAX. Raises PictureUnreadable.
+
+    The scanner of these scans is "picture".
+    """
+    # Only those who look at pictures pay for the two libraries.
+    import zxingcpp  # noqa: PLC0415
+    from PIL import Image  # noqa: PLC0415
+
+    if len(data) > PICTURE_BYTES_MAX:
+        raise PictureUnreadable(f"{len(data)} bytes, at most {PICTURE_BYTES_MAX} are read")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # judged here, by PIXELS_MAX
+            picture = Image.open(io.BytesIO(data), formats=_FORMATS)
+        if picture.width * picture.height > PIXELS_MAX:
+            raise PictureUnreadable(f"{picture.width} by {picture.height} pixels, at most {PIXELS_MAX} are read")
+        rgba = picture.convert("RGBA")
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+        raise PictureUnreadable(f"not a picture that can be read ({type(error).__name__})") from error
+    # What is transparent is paper: white.
+    paper = Image.new("RGBA", rgba.size, "white")
+    found = zxingcpp.read_barcodes(Image.alpha_composite(paper, rgba).convert("L"))
+    return [_scan(bytes(code.bytes), code.symbology_identifier or None, at) for code in found[:CODES_MAX]]
+
+
+def _scan(data: bytes, aim: str | None, at: Stamp) -> Scan:
+    fault = ScanFault.OVER_LONG if len(data) > SCAN_BYTES_MAX else None
+    return Scan(data[:SCAN_BYTES_MAX], "picture", at, aim, fault)

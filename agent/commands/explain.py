@@ -1,0 +1,150 @@
+"""`scanward explain`: show what each stage of the pipeline sees in one code. Personal data is masked.
+
+Nothing is stored, nothing asked of any network. Exit status: 0 verified (and accepted for the step), 1 not, 2 usage or
+a file that cannot be read.
+"""
+
+import argparse
+import json
+import os
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from agent.adapters.clock import SystemClock
+from agent.adapters.pictures import PICTURE_BYTES_MAX, PictureUnreadable, read_picture
+from agent.commands.laboratory import (
+    UNSIGNED_NOTICE,
+    InputUnreadable,
+    choose,
+    parse_instant,
+    present,
+    read_file,
+    read_policy,
+    read_trust,
+)
+from agent.core.codes import recognise
+from agent.core.decision import Answer, Decision, History, decide
+from agent.core.scan import SCAN_BYTES_MAX, Scan, ScanFault
+from agent.core.time_interval import Interval, Stamp
+from agent.core.trust_list import Trust, TrustList
+from agent.core.verdict import Outcome, Verdict
+from agent.core.verification import verify
+
+_NO_TRUST = Trust(TrustList(0, 0, {}, frozenset()), policy=None, revoked=None, expires_ms=None, laboratory=True)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the code and the options."""
+    parser.add_argument("code", nargs="?", metavar="CODE", help="the code's text; - reads it from standard input")
+    parser.add_argument("--image", type=Path, metavar="FILE", help="a picture of the code instead of its text")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--now", type=parse_instant, metavar="T", help="judge at this time: Unix seconds or RFC 3339")
+    parser.add_argument("--step", metavar="S", help="decide for this medical step too; needs --policy")
+    parser.add_argument("--trust", type=Path, metavar="FILE", help="an unsigned trust-list.json, for laboratory use")
+    parser.add_argument("--policy", type=Path, metavar="FILE", help="a policy.toml to decide by")
+    parser.set_defaults(usage_error=parser.error)
+
+
+@dataclass(slots=True)
+class _Report:
+    """What the stages saw, as they saw it."""
+
+    stages: list[tuple[str, str]] = field(default_factory=list)
+
+    def tell(self, stage: str, saw: str) -> None:
+        self.stages.append((stage, saw))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Explain one code; return the exit status."""
+    if (args.code is None) == (args.image is None):
+        args.usage_error("give either CODE or --image FILE")
+    if args.policy is not None and args.step is None:
+        args.usage_error("--policy decides for a step: give --step too")
+    stamp = SystemClock().now()
+    now: Interval = args.now or stamp.now
+    report = _Report()
+    try:
+        trust = None if args.trust is None else read_trust(args.trust)
+        policy = None if args.policy is None else read_policy(args.policy)
+        scan = _read_image(args.image, stamp, report) if args.image else _read_text(args.code, stamp, report)
+    except InputUnreadable as error:
+        print(f"scanward explain: {error}", file=sys.stderr)
+        return 2
+    verdict = _verify(scan, trust, now, report)
+    decision = None
+    if args.step is not None:
+        decision = decide(verdict, args.step, replace(trust or _NO_TRUST, policy=policy), History(), now)
+        report.tell("decide", f"{args.step}: {decision.answer.name.lower()}, {decision.reason}")
+    if args.json:
+        print(json.dumps(_as_json(report, verdict, decision, trust), ensure_ascii=False, indent=1))
+    else:
+        _print(report, verdict, trust)
+    is_accepted = decision is None or decision.answer is Answer.ACCEPT
+    return 0 if verdict.outcome is Outcome.VERIFIED and is_accepted else 1
+
+
+def _read_text(code: str, stamp: Stamp, report: _Report) -> Scan:
+    if code == "-":
+        data = sys.stdin.buffer.readline(SCAN_BYTES_MAX + 2)
+        data = data.removesuffix(b"\n").removesuffix(b"\r")
+    else:
+        data = os.fsencode(code)
+    fault = ScanFault.OVER_LONG if len(data) > SCAN_BYTES_MAX else None
+    report.tell("read", f"more than {SCAN_BYTES_MAX} bytes" if fault else f"{len(data)} bytes of text")
+    return Scan(data[:SCAN_BYTES_MAX], "explain", stamp, fault=fault)
+
+
+def _read_image(path: Path, stamp: Stamp, report: _Report) -> Scan | None:
+    try:
+        scans = read_picture(read_file(path, PICTURE_BYTES_MAX), stamp)
+    except PictureUnreadable as error:
+        raise InputUnreadable(f"{path}: {error}") from error
+    if not scans:
+        report.tell("read", "no code found in the picture")
+        return None
+    at = choose(scans)
+    which = f", number {at + 1} of {len(scans)} in the picture" if len(scans) > 1 else ""
+    report.tell("read", f"{len(scans[at].data)} bytes, symbology {scans[at].aim or 'not told'}{which}")
+    return scans[at]
+
+
+def _verify(scan: Scan | None, trust: Trust | None, now: Interval, report: _Report) -> Verdict:
+    if scan is None:
+        return Verdict("unreadable", Outcome.REFUSED, "scan.no-code")
+    code = recognise(scan)
+    type_ = "" if code.type is None else f", {code.type.name.lower()} by its text"
+    report.tell("recognise", f"family {code.family}{type_}")
+    return verify(code, trust, now, report.tell)
+
+
+def _as_json(report: _Report, verdict: Verdict, decision: Decision | None, trust: Trust | None) -> dict[str, object]:
+    return {
+        "stages": [{"stage": stage, "saw": saw} for stage, saw in report.stages],
+        "family": verdict.family,
+        "verdict": verdict.outcome.value,
+        "reason": verdict.reason,
+        "claims": present(verdict.claims, clear=False),
+        "unchecked": list(verdict.unchecked),
+        "needs_online": verdict.needs_online,
+        "laboratory": trust is not None,
+        "decision": decision
+        and {"step": decision.step, "answer": decision.answer.name.lower(), "reason": decision.reason},
+    }
+
+
+def _print(report: _Report, verdict: Verdict, trust: Trust | None) -> None:
+    if trust is not None:
+        print(UNSIGNED_NOTICE)
+    *stages, last = report.stages
+    decided = [last] if last[0] == "decide" else []
+    for stage, saw in report.stages if not decided else stages:
+        print(f"{stage:<11} {saw}")
+    unchecked = f"; not checked: {', '.join(verdict.unchecked)}" if verdict.unchecked else ""
+    online = "; the platform could settle it" if verdict.needs_online else ""
+    print(f"{'verdict':<11} {verdict.outcome.value}, {verdict.reason}{unchecked}{online}")
+    claims = ", ".join(f"{name} {value}" for name, value in present(verdict.claims, clear=False).items())
+    print(f"{'claims':<11} {claims or 'none'}")
+    for stage, saw in decided:
+        print(f"{stage:<11} {saw}")

@@ -1,0 +1,106 @@
+"""What `explain` and `verify` share: codes, trust and time given by hand, outside a running agent.
+
+The trust list taken here is unsigned: whoever uses it must be told.
+"""
+
+import re
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+
+from agent.adapters.keys.verification import build_key
+from agent.core.codes import UNKNOWN, UNREADABLE, recognise
+from agent.core.scan import Scan
+from agent.core.steps import POLICY_BYTES_MAX, Policy, PolicyInvalid, parse_policy
+from agent.core.time_interval import Interval
+from agent.core.trust_list import TRUST_LIST_BYTES_MAX, Trust, TrustListInvalid, parse_trust_list
+from agent.core.verdict import Claims
+
+UNSIGNED_NOTICE = "laboratory use: the trust list is an unsigned file, so this verdict proves nothing to anyone else"
+INSTANT_MS_MAX = 253_402_300_799_999  # the end of the year 9999
+_UNIX_SECONDS = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,9})?")
+
+
+class InputUnreadable(Exception):
+    """A file given on the command line cannot be used; the message is one line for the person who gave it."""
+
+
+def read_file(path: Path, bytes_max: int) -> bytes:
+    """Return a file's bytes. Raises InputUnreadable."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(bytes_max + 1)
+    except OSError as error:
+        raise InputUnreadable(f"{path}: {error.strerror or 'cannot be read'}") from error
+    if len(data) > bytes_max:
+        raise InputUnreadable(f"{path}: more than {bytes_max} bytes")
+    return data
+
+
+def read_trust(path: Path) -> Trust:
+    """Return the trust of an unsigned trust-list.json, without policy and revocations. Raises InputUnreadable."""
+    try:
+        return parse_trust(read_file(path, TRUST_LIST_BYTES_MAX))
+    except TrustListInvalid as error:
+        raise InputUnreadable(f"{path}: {error}") from error
+
+
+def parse_trust(data: bytes) -> Trust:
+    """Return the trust of an unsigned trust list. Raises TrustListInvalid."""
+    return Trust(parse_trust_list(data, build_key), policy=None, revoked=None, expires_ms=None, laboratory=True)
+
+
+def read_policy(path: Path) -> Policy:
+    """Return the policy of a TOML file. Raises InputUnreadable."""
+    try:
+        return parse_policy(read_file(path, POLICY_BYTES_MAX))
+    except PolicyInvalid as error:
+        raise InputUnreadable(f"{path}: {error}") from error
+
+
+def parse_instant(text: str) -> Interval:
+    """Return an instant, Unix seconds or RFC 3339 with a zone, as an interval of no width. Raises ValueError."""
+    if _UNIX_SECONDS.fullmatch(text):
+        return interval_at(int(Decimal(text) * 1000))
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError("an instant needs a zone, e.g. Z or +08:00")
+    return interval_at(int(Decimal(repr(at.timestamp())) * 1000))
+
+
+def interval_at(instant_ms: int) -> Interval:
+    """Return the interval of no width. Raises ValueError before 1970 or after 9999."""
+    if not 0 <= instant_ms <= INSTANT_MS_MAX:
+        raise ValueError("an instant lies between 1970 and 9999")
+    return Interval(instant_ms, instant_ms)
+
+
+def choose(scans: list[Scan]) -> int:
+    """Return which of a picture's scans to look at: the first that is of a known family, else the first."""
+    families = [recognise(scan).family for scan in scans]
+    return next((at for at, family in enumerate(families) if family not in (UNKNOWN, UNREADABLE)), 0)
+
+
+def present(claims: Claims, *, clear: bool) -> dict[str, object]:
+    """Return claims for JSON. Unless `clear`, a card shows its first four digits, a token and a text nothing at all."""
+    shown: dict[str, object] = {}
+    if claims.type is not None:
+        shown["type"] = claims.type.name.lower()
+    if claims.issuer is not None:
+        shown["issuer"] = claims.issuer
+    if claims.key_id is not None:
+        shown["kid"] = claims.key_id.hex()
+    if claims.issued_at_s is not None:
+        shown["iat"] = claims.issued_at_s
+    if claims.expires_at_s is not None:
+        shown["exp"] = claims.expires_at_s
+    if claims.replay_id is not None:
+        shown["replay_id"] = claims.replay_id.hex()
+    if claims.card is not None:
+        digits = claims.card.hex().upper()
+        shown["card"] = digits if clear else f"{digits[:4]}…"
+    if claims.token is not None:
+        shown["token"] = claims.token.hex().upper() if clear else "…"
+    if claims.text is not None:
+        shown["text"] = claims.text.decode("utf-8", "backslashreplace") if clear else "…"
+    return shown

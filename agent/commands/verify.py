@@ -1,0 +1,260 @@
+"""`scanward verify`: verdicts in bulk, JSON lines in, JSON lines out, in order, on all cores.
+
+The law: every line gets exactly one answer, a malformed one too, and none stops the run; memory stays bounded however
+long the input is. Exit status: 0 once every line was answered, 2 for usage or a file that cannot be read or written.
+"""
+
+import argparse
+import multiprocessing
+import os
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+import msgspec
+
+from agent.adapters.clock import SystemClock
+from agent.adapters.pictures import PICTURE_BYTES_MAX, PictureUnreadable, read_picture
+from agent.commands.laboratory import (
+    UNSIGNED_NOTICE,
+    InputUnreadable,
+    choose,
+    interval_at,
+    parse_instant,
+    parse_trust,
+    present,
+    read_file,
+)
+from agent.core.codes import UNREADABLE, recognise
+from agent.core.scan import Scan
+from agent.core.time_interval import Interval, Stamp
+from agent.core.trust_list import TRUST_LIST_BYTES_MAX, Trust, TrustListInvalid
+from agent.core.verdict import Outcome, Verdict
+from agent.core.verification import verify
+
+LINE_BYTES_MAX = 65_536  # the longest scan, written in JSON escapes
+CHUNK_LINES = 200
+CHUNKS_AHEAD = 4  # for each worker
+WORKERS_MAX = 64
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "--in", dest="source", required=True, metavar="FILE",
+        help='one JSON object a line: {"id", "code" | "image", "now"?}; - is standard input; empty lines are skipped',
+    )  # fmt: skip
+    parser.add_argument("--out", required=True, metavar="FILE", help="the verdicts; - is standard output")
+    parser.add_argument(
+        "--trust", required=True, type=Path, metavar="FILE", help="an unsigned trust-list.json, for laboratory use"
+    )
+    parser.add_argument("--now", type=parse_instant, metavar="T", help="judge at this time: Unix seconds or RFC 3339")
+    parser.add_argument("--clear", action="store_true", help="do not mask personal data in the claims")
+    parser.add_argument(
+        "--workers", type=_workers, default=None, metavar="N", help="processes; all cores unless told otherwise"
+    )
+
+
+def _workers(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= WORKERS_MAX:
+        raise ValueError(text)
+    return number
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Answers lines. folder: where relative picture names start."""
+
+    trust: Trust
+    now: Interval | None
+    clear: bool
+    folder: Path
+
+    def answer(self, lines: list[bytes]) -> bytes:
+        """Return one line of JSON for each line."""
+        stamp = SystemClock().now()
+        return b"".join([msgspec.json.encode(self._answer(line, stamp)) + b"\n" for line in lines])
+
+    def _answer(self, line: bytes, stamp: Stamp) -> dict[str, object]:
+        asked = dict[str, object]()
+        try:
+            asked = _decode(line)
+            scan = self._scan(asked, stamp)
+            verdict = verify(recognise(scan), self.trust, _now(asked) or self.now or stamp.now)
+        except _InputRefused as refused:
+            verdict = Verdict(UNREADABLE, Outcome.REFUSED, refused.reason)
+        id_ = asked.get("id")
+        return {
+            "id": id_ if isinstance(id_, str | int | float) else None,
+            "family": verdict.family,
+            "verdict": verdict.outcome.value,
+            "reason": verdict.reason,
+            "claims": present(verdict.claims, clear=self.clear),
+        }
+
+    def _scan(self, asked: dict[str, object], stamp: Stamp) -> Scan:
+        code, image = asked.get("code"), asked.get("image")
+        if isinstance(code, str) and image is None:
+            return Scan(code.encode("utf-8"), "verify", stamp)
+        if isinstance(image, str) and code is None:
+            return self._scan_picture(image, stamp)
+        raise _InputRefused("input.code")
+
+    def _scan_picture(self, image: str, stamp: Stamp) -> Scan:
+        try:
+            scans = read_picture(read_file(self.folder / image, PICTURE_BYTES_MAX), stamp)
+        except (InputUnreadable, PictureUnreadable, ValueError) as error:  # ValueError: a name with a NUL in it
+            raise _InputRefused("input.image") from error
+        if not scans:
+            raise _InputRefused("scan.no-code")
+        return scans[choose(scans)]
+
+
+class _InputRefused(Exception):
+    """A line that cannot be judged; the reason is its answer."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def _decode(line: bytes) -> dict[str, object]:
+    if len(line) > LINE_BYTES_MAX:
+        raise _InputRefused("input.over-long")
+    try:
+        asked = msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _InputRefused("input.json") from error
+    if not isinstance(asked, dict):
+        raise _InputRefused("input.object")
+    return asked
+
+
+def _now(asked: dict[str, object]) -> Interval | None:
+    now = asked.get("now")
+    if now is None:
+        return None
+    try:
+        match now:
+            case bool():
+                pass
+            case int():
+                return interval_at(now * 1000)
+            case float() | str():
+                return parse_instant(str(now))
+    except ValueError as error:
+        raise _InputRefused("input.now") from error
+    raise _InputRefused("input.now")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Answer every line; return the exit status."""
+    workers: int = args.workers or len(os.sched_getaffinity(0))
+    folder = Path() if args.source == "-" else Path(args.source).parent
+    try:
+        trust_data = read_file(args.trust, TRUST_LIST_BYTES_MAX)
+        judge = Judge(parse_trust(trust_data), args.now, args.clear, folder)
+        with ExitStack() as files:
+            source = _open(files, args.source, "rb")
+            if "-" not in (args.source, args.out) and Path(args.out).exists() and Path(args.out).samefile(args.source):
+                raise InputUnreadable(f"{args.out}: is the input, too")
+            out = _open(files, args.out, "wb")
+            print(UNSIGNED_NOTICE, file=sys.stderr)
+            _answer_all(source, out, judge, trust_data, workers)
+            out.flush()
+    except InputUnreadable as error:
+        print(f"scanward verify: {error}", file=sys.stderr)
+        return 2
+    except TrustListInvalid as error:
+        print(f"scanward verify: {args.trust}: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"scanward verify: {error.strerror or error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _open(files: ExitStack, name: str, mode: Literal["rb", "wb"]) -> BinaryIO:
+    if name == "-":
+        return sys.stdin.buffer if mode == "rb" else sys.stdout.buffer
+    try:
+        return files.enter_context(Path(name).open(mode))
+    except OSError as error:
+        raise InputUnreadable(f"{name}: {error.strerror or 'cannot be opened'}") from error
+
+
+def _answer_all(source: BinaryIO, out: BinaryIO, judge: Judge, trust_data: bytes, workers: int) -> None:
+    from tqdm import tqdm  # noqa: PLC0415  # only this command shows progress
+
+    chunks = _chunks(source)
+    head = list(islice(chunks, 2))
+    answers: Iterator[tuple[list[bytes], bytes]]
+    if workers == 1 or len(head) < 2:
+        answers = ((chunk, judge.answer(chunk)) for chunk in chain(head, chunks))
+    else:
+        answers = _spread(chain(head, chunks), judge, trust_data, workers)
+    with tqdm(unit=" codes", file=sys.stderr, disable=not sys.stderr.isatty()) as progress:
+        for chunk, answer in answers:
+            out.write(answer)
+            progress.update(len(chunk))
+
+
+def _chunks(source: BinaryIO) -> Iterator[list[bytes]]:
+    lines = _lines(source)
+    while chunk := list(islice(lines, CHUNK_LINES)):
+        yield chunk
+
+
+def _lines(source: BinaryIO) -> Iterator[bytes]:
+    """Yield the lines that are not empty; of one that is too long only as much as shows that it is."""
+    while line := source.readline(LINE_BYTES_MAX + 1):
+        rest = line
+        while len(rest) > LINE_BYTES_MAX and not rest.endswith(b"\n"):
+            rest = source.readline(LINE_BYTES_MAX + 1)
+        if line.strip():
+            yield line
+
+
+def _spread(
+    chunks: Iterable[list[bytes]], judge: Judge, trust_data: bytes, workers: int
+) -> Iterator[tuple[list[bytes], bytes]]:
+    """Answer chunks in other processes, in order, never more than CHUNKS_AHEAD for each of them at a time.
+
+    Processes are spawned, not forked, and build their own keys: keys cannot be sent.
+    """
+    ahead = deque[tuple[list[bytes], Future[bytes]]]()
+    with ProcessPoolExecutor(
+        workers,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_start_worker,
+        initargs=(trust_data, judge.now, judge.clear, judge.folder),
+    ) as pool:
+        for chunk in chunks:
+            ahead.append((chunk, pool.submit(_answer_chunk, chunk)))
+            if len(ahead) >= workers * CHUNKS_AHEAD:
+                first, answered = ahead.popleft()
+                yield first, answered.result()
+        while ahead:
+            first, answered = ahead.popleft()
+            yield first, answered.result()
+
+
+_judge: Judge | None = None  # of this worker process
+
+
+def _start_worker(trust_data: bytes, now: Interval | None, clear: bool, folder: Path) -> None:
+    global _judge
+    _judge = Judge(parse_trust(trust_data), now, clear, folder)
+
+
+def _answer_chunk(lines: list[bytes]) -> bytes:
+    if _judge is None:
+        raise RuntimeError("a worker that was not started")
+    return _judge.answer(lines)

@@ -1,0 +1,256 @@
+"""The ledger against the obvious way: one commit per call of the same work, through a thread hop, on the same disk."""
+
+import asyncio
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+from cryptography.hazmat.primitives.asymmetric import x25519
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from agent.adapters.clock import SystemRandomness
+from agent.adapters.keys.sealing import new_data_key
+from agent.adapters.keys.signing import load_or_create
+from agent.adapters.ledger.file import LedgerFile
+from agent.adapters.ledger.owner import ThreadedLedger
+from agent.core.decision import ReplayClaim
+from agent.core.time_interval import Interval, Stamp
+from agent.core.transaction import Draft, Kind, Recipient, Transaction, encode
+from bench.line import Line
+
+PRODUCERS = 64
+ROUNDS = 5
+APPEND_RATIO_MAX = 1.5
+ROW_BYTES = 450
+SLOW_SYNC_S = 0.010
+_ON_DISK = Path(__file__).parents[1] / "var"  # beside the code: on a disk, where /tmp may be memory
+
+
+class SlowDisk(apsw.VFS):
+    """The operating system's files with an fsync as slow as an SD card's."""
+
+    NAME = "slow-disk"
+
+    def __init__(self) -> None:
+        super().__init__(self.NAME, "")
+
+    def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:  # noqa: N802
+        """Open a file that syncs slowly."""
+        return _SlowFile("", name, flags)
+
+
+class _SlowFile(apsw.VFSFile):
+    def xSync(self, flags: int) -> None:  # noqa: N802
+        time.sleep(SLOW_SYNC_S)
+        super().xSync(flags)
+
+
+def lines() -> list[Line]:
+    """Measure; about 15 s. The two sides of a ratio take turns, so that a busy machine slows both down."""
+    plain = [(_grouped(3_000), _per_call(500)) for _ in range(ROUNDS)]
+    disk = SlowDisk()
+    try:
+        slow = [(_grouped(3_000, disk.NAME), _per_call(100, disk.NAME))]
+    finally:
+        disk.unregister()
+    append_s, raw_s = _append_beside_raw_s()
+    raw_s += raw_sign_s()
+    return [
+        _ratio("ledger, 64 producers / one commit per call", plain, 5),
+        _ratio("the same with a 10 ms fsync", slow, 10),
+        Line(
+            "append, one at a time / (SQLite FULL commit through a thread hop + Ed25519 sign)",
+            append_s / raw_s,
+            APPEND_RATIO_MAX,
+            "at most",
+            "x",
+            f"p50 {append_s * 1e6:.0f} us / {raw_s * 1e6:.0f} us",
+        ),
+    ]
+
+
+def raw_durable_write_s() -> float:
+    """Return the median seconds of one SQLite FULL commit of a 450-byte row through a thread hop."""
+
+    async def measure(write: Callable[[], None], executor: ThreadPoolExecutor) -> list[float]:
+        return await _time_raw(400, write, executor)
+
+    with _folder() as folder, _raw_writer(folder) as write, ThreadPoolExecutor(1) as executor:
+        return statistics.median(asyncio.run(measure(write, executor)))
+
+
+async def _time_raw(count: int, write: Callable[[], None], executor: ThreadPoolExecutor) -> list[float]:
+    loop, took = asyncio.get_running_loop(), list[float]()
+    for _ in range(count):
+        started = time.perf_counter()
+        await loop.run_in_executor(executor, write)
+        took.append(time.perf_counter() - started)
+    return took
+
+
+@contextmanager
+def _raw_writer(folder: Path) -> Iterator[Callable[[], None]]:
+    """Yield what commits one row, with SQLite's own defaults but for WAL, FULL and checkpoints at other times."""
+    connection = apsw.Connection(str(folder / "raw.sqlite"))
+    for name, setting in (("journal_mode", "wal"), ("synchronous", "full"), ("wal_autocheckpoint", 0)):
+        connection.pragma(name, setting)
+    connection.execute("CREATE TABLE row (seq INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT")
+    body = os.urandom(ROW_BYTES)
+    try:
+
+        def write() -> None:
+            connection.execute("INSERT INTO row (body) VALUES (?)", (body,))
+
+        yield write
+    finally:
+        connection.close()
+
+
+def raw_sign_s() -> float:
+    """Return the median seconds of one Ed25519 signature over 350 bytes."""
+    with _folder() as folder:
+        key, message, took = load_or_create(folder / "key.pem"), os.urandom(350), list[float]()
+        for _ in range(2_000):
+            started = time.perf_counter()
+            key.sign(message)
+            took.append(time.perf_counter() - started)
+        return statistics.median(took)
+
+
+def _ratio(name: str, pairs: list[tuple[float, float]], bound: float) -> Line:
+    ours, theirs = (statistics.median(side) for side in zip(*pairs, strict=True))
+    ratio = statistics.median(a / b for a, b in pairs)
+    return Line(name, ratio, bound, "at least", "x", f"{ours:,.0f}/s, {theirs:,.0f}/s, median of {len(pairs)}")
+
+
+def _grouped(count: int, vfs: str | None = None) -> float:
+    """Return records per second of 64 tasks appending through the threaded ledger."""
+
+    async def measure(file: LedgerFile) -> float:
+        async with ThreadedLedger(file) as ledger:
+
+            async def produce(drafts: list[Draft]) -> None:
+                for draft in drafts:
+                    await ledger.append(draft)
+
+            took_s = await _timed([produce(part) for part in _parts(count)])
+            assert ledger.head_seq == count + 1  # and the data key
+            return count / took_s
+
+    with _folder() as folder:
+        return asyncio.run(measure(_open(folder, vfs)))
+
+
+def _per_call(count: int, vfs: str | None = None) -> float:
+    """Return records per second of 64 tasks, each commit on its own through a thread hop."""
+
+    async def measure(file: LedgerFile, executor: ThreadPoolExecutor) -> float:
+        loop = asyncio.get_running_loop()
+
+        async def produce(drafts: list[Draft]) -> None:
+            for draft in drafts:
+                (outcome,) = await loop.run_in_executor(executor, file.commit, [draft])
+                assert isinstance(outcome, Transaction)
+
+        return count / await _timed([produce(part) for part in _parts(count)])
+
+    with _folder() as folder, ThreadPoolExecutor(1) as executor:
+        file = _open(folder, vfs)
+        try:
+            return asyncio.run(measure(file, executor))
+        finally:
+            file.close()
+
+
+def _append_beside_raw_s() -> tuple[float, float]:
+    """Return the median seconds of one append, and of one raw commit, in turns on the same disk."""
+
+    async def measure(
+        file: LedgerFile, write: Callable[[], None], executor: ThreadPoolExecutor
+    ) -> tuple[list[float], list[float]]:
+        appends, raw = list[float](), list[float]()
+        async with ThreadedLedger(file) as ledger:
+            for part in range(10):
+                drafts = _drafts(40)
+                raw += await _time_raw(40, write, executor)
+                for draft in drafts:
+                    started = time.perf_counter()
+                    await ledger.append(draft)
+                    appends.append(time.perf_counter() - started)
+                assert ledger.head_seq >= 40 * (part + 1)
+        return appends, raw
+
+    with _folder() as folder, _raw_writer(folder) as write, ThreadPoolExecutor(1) as executor:
+        appends, raw = asyncio.run(measure(_open(folder, None), write, executor))
+    return statistics.median(appends), statistics.median(raw)
+
+
+async def _timed(producers: list[Coroutine[None, None, None]]) -> float:
+    started = time.perf_counter()
+    async with asyncio.TaskGroup() as group:
+        for producer in producers:
+            group.create_task(producer)
+    return time.perf_counter() - started
+
+
+def _parts(count: int) -> list[list[Draft]]:
+    drafts = _drafts(count)
+    return [drafts[producer::PRODUCERS] for producer in range(PRODUCERS)]
+
+
+def _drafts(count: int) -> list[Draft]:
+    """Return accepted decisions as a payment step drafts them: a one-time code, a sealed card id."""
+    private = x25519.X25519PrivateKey.generate()
+    spki = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    recipients = (Recipient(bytes(8), spki),)
+    at = Stamp(bytes(16), 1, Interval(1_800_000_000_000, 1_800_000_004_000), "os")
+    body = {
+        10: "payment",
+        11: 0,
+        12: "ok",
+        13: 0,
+        14: "ok",
+        15: "ehc",
+        16: 0,
+        17: "4420",
+        19: 0,
+        20: [17, 60],
+        23: "desk",
+    }
+    ids = [os.urandom(16) for _ in range(count)]
+    return [
+        Draft(
+            Kind.DECISION,
+            at,
+            {**body, 18: replay_id, 23: "desk"},
+            sealed_fields=encode({1: os.urandom(32)}),
+            recipients=recipients,
+            claim=ReplayClaim(replay_id, 1_800_000_075_000),
+        )
+        for replay_id in ids
+    ]
+
+
+def _open(folder: Path, vfs: str | None) -> LedgerFile:
+    return LedgerFile.open(
+        folder / "ledger.sqlite",
+        terminal="bench-1",
+        signer=load_or_create(folder / "key.pem"),
+        new_data_key=new_data_key,
+        randomness=SystemRandomness(),
+        uplinks=["platform"],
+        vfs=vfs,
+    )
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    _ON_DISK.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="bench-ledger-", dir=_ON_DISK) as folder:
+        yield Path(folder)

@@ -1,0 +1,146 @@
+"""The trust repository as a real TUF client sees it over HTTP."""
+
+import asyncio
+import hashlib
+import json
+import tomllib
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from tuf.api.exceptions import ExpiredMetadataError, RepositoryError
+from tuf.api.metadata import Metadata
+from tuf.ngclient import Updater
+from vectors import generate
+
+from agent.core.steps import parse_policy
+from platform_stub.layout import LayoutInvalid
+from platform_stub.repository import Repository, card_prefix, key_prefix
+
+NOW_S = generate.NOW_S
+TARGETS = ("trust-list.json", "revoked.bin", "policy.toml")
+
+
+async def fetch(platform, directory, at_s, root=None):
+    """Refresh as a terminal does, at a time of ours; return the targets by name."""
+    base = str(platform.client.make_url("/v1/trust/"))
+    directory.mkdir(exist_ok=True)
+
+    def refresh():
+        bootstrap = root or platform.layout.root.read_bytes()
+        updater = Updater(str(directory), base + "metadata/", str(directory), base + "targets/", bootstrap=bootstrap)
+        updater._trusted_set.reference_time = datetime.fromtimestamp(at_s, UTC)
+        updater.refresh()
+        found = {name: updater.get_targetinfo(name) for name in TARGETS}
+        return {name: Path(updater.download_target(target)).read_bytes() for name, target in found.items()}
+
+    return await asyncio.to_thread(refresh)
+
+
+async def test_a_tuf_client_gets_the_trust_list_of_the_vectors(run_platform, tmp_path, vectors):
+    async with run_platform() as platform:
+        targets = await fetch(platform, tmp_path / "client", NOW_S)
+    trust_list, expected = json.loads(targets["trust-list.json"]), vectors("ehc1")["trust_list"]
+    assert trust_list["format"] == expected["format"]
+    assert trust_list["issued_at"] == "2027-01-15T08:00:00Z"
+    assert [key.keys() for key in trust_list["keys"]] == [key.keys() for key in expected["keys"]]
+    said = ("family", "issuer", "kid", "alg", "spki", "usage")
+    assert [[key[f] for f in said] for key in trust_list["keys"]] == [
+        [key[f] for f in said] for key in expected["keys"]
+    ]
+    assert targets["revoked.bin"] == b""
+
+
+async def test_the_signed_policy_is_one_that_terminals_understand(run_platform, tmp_path):
+    async with run_platform() as platform:
+        policy = parse_policy((await fetch(platform, tmp_path / "client", NOW_S))["policy.toml"])
+    steps = policy.steps
+    assert set(steps) == {"registration", "payment", "dispensing", "record-query"}
+    assert steps["payment"].verified == steps["record-query"].verified == {"ehc.dynamic"}
+    assert steps["registration"].provisional == {"national.static"}
+    assert steps["dispensing"].confirm == "pharmacist"
+    assert [(steps[s].med_step, steps[s].scene) for s in ("registration", "payment", "dispensing", "record-query")] == [
+        ("010101", "0101012"), ("010105", "0101051"), ("010103", None), ("000000", None)
+    ]  # fmt: skip
+
+
+async def test_a_revocation_reaches_the_client_sorted_and_without_the_card(run_platform, tmp_path):
+    card, kid = generate.CARD, generate.kid(generate.ISSUER_ES)
+    expected = sorted([hashlib.sha256(b"card" + card).digest()[:8], hashlib.sha256(b"kidehc\0" + kid).digest()[:8]])
+    async with run_platform() as platform:
+        before = json.loads((await fetch(platform, tmp_path / "client", NOW_S))["trust-list.json"])["version"]
+        repository = Repository(platform.layout)
+        repository.revoke(card_prefix(card), NOW_S + 1)
+        repository.revoke(card_prefix(card), NOW_S + 2)
+        repository.revoke(key_prefix("ehc", kid), NOW_S + 3)
+        targets = await fetch(platform, tmp_path / "client", NOW_S + 4)
+    assert targets["revoked.bin"] == b"".join(expected)
+    assert json.loads(targets["trust-list.json"])["version"] == before + 3
+
+
+async def test_the_timestamp_lives_a_day_and_is_signed_again_well_before(run_platform, tmp_path):
+    async with run_platform() as platform:
+        repository = Repository(platform.layout)
+        assert not repository.renew_timestamp(NOW_S + 11 * 3600)
+        with pytest.raises(ExpiredMetadataError):
+            await fetch(platform, tmp_path / "early", NOW_S + 86_401)
+        assert repository.renew_timestamp(NOW_S + 13 * 3600)
+        assert not repository.renew_timestamp(NOW_S + 13 * 3600)
+        await fetch(platform, tmp_path / "client", NOW_S + 86_401)
+
+
+async def test_root_and_targets_need_two_keys_each(platform_directory):
+    root = Metadata.from_bytes((platform_directory / "root.json").read_bytes()).signed
+    assert root.consistent_snapshot
+    assert {role: (r.threshold, len(r.keyids)) for role, r in root.roles.items()} == {
+        "root": (2, 2), "targets": (2, 2), "snapshot": (1, 1), "timestamp": (1, 1)
+    }  # fmt: skip
+
+
+async def test_a_client_with_another_root_believes_nothing(run_platform, tmp_path):
+    from platform_stub.platform import make_platform
+
+    make_platform(tmp_path / "other", "4420", NOW_S)
+    async with run_platform() as platform:
+        with pytest.raises(RepositoryError):
+            await fetch(platform, tmp_path / "client", NOW_S, (tmp_path / "other" / "root.json").read_bytes())
+
+
+async def test_a_changed_target_is_not_believed(run_platform, tmp_path):
+    async with run_platform() as platform:
+        for path in (platform.layout.repository / "targets").glob("*.policy.toml"):
+            path.write_bytes(path.read_bytes().replace(b"ehc.dynamic", b"ehc.static#"))
+        with pytest.raises(RepositoryError):
+            await fetch(platform, tmp_path / "client", NOW_S)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "metadata/2.root.json",
+        "targets/policy.toml",
+        "metadata/..%2f..%2fplatform.toml",
+        "targets/..%2F..%2F..%2Fkeys%2Freceipt.pem",
+        "metadata/.lock",
+        "metadata/%00",
+        "targets/",
+    ],
+)
+async def test_nothing_but_the_repositorys_files_is_given_out(run_platform, path):
+    from yarl import URL
+
+    async with run_platform() as platform:
+        base = str(platform.client.make_url("/v1/trust/"))
+        async with platform.client.session.get(URL(base + path, encoded=True)) as answer:
+            assert answer.status == 404
+            assert answer.content_type == "application/problem+json"
+
+
+def test_a_broken_policy_is_not_signed(platform_directory):
+    from platform_stub.layout import Layout
+
+    layout = Layout(platform_directory)
+    layout.policy.write_text("steps = [")
+    with pytest.raises(LayoutInvalid, match=r"policy\.toml"):
+        Repository(layout).publish(NOW_S)
+    assert tomllib.loads((layout.directory / "platform.toml").read_text())["issuer"] == "4420"
