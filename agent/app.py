@@ -10,6 +10,7 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -35,6 +36,7 @@ from agent.ports import Clock, Randomness, Scanner
 from agent.tasks.checkpoint import Checkpoint
 from agent.tasks.delivery import Delivery, Identity
 from agent.tasks.housekeeping import keep_house
+from agent.tasks.succession import Succession
 from agent.tasks.trust import keep_trust_fresh
 
 log = logging.getLogger(__name__)
@@ -102,9 +104,10 @@ async def run(config: Config, *, service: Service, lines_to: TextIO | None, stop
             await console.notice("trust", trouble.detail)
         checkpoint = Checkpoint(ledger=ledger, trust_store=store, history=history, display=console, clock=clock)
         scanners = {s.id: (build_scanner(s, clock, presence_of(console)), config.step_of(s)) for s in config.scanners}
-        delivery: Delivery | None = None
+        succession: Succession | None = None
         if config.uplink.http is not None:
-            delivery = Delivery(
+            new_delivery = partial(
+                Delivery,
                 ledger=ledger,
                 uplink=await stack.enter_async_context(HttpUplink(config.uplink.http, config.terminal.id)),
                 trust_store=store,
@@ -115,14 +118,15 @@ async def run(config: Config, *, service: Service, lines_to: TextIO | None, stop
                 randomness=randomness,
                 settings=config.delivery,
             )
-        server = ConsoleServer(config.console, console, status_of(config, ledger, store, delivery, scanners, clock))
+            succession = Succession(ledger=ledger, history=history, display=console, new_delivery=new_delivery)
+        server = ConsoleServer(config.console, console, status_of(config, ledger, store, succession, scanners, clock))
         await server.start()
         stack.push_async_callback(server.stop)
         tasks: dict[str, Coroutine[None, None, None]] = {
             f"checkpoint:{name}": checkpoint.watch(scanner, step) for name, (scanner, step) in scanners.items()
         }
-        if delivery is not None:
-            tasks["delivery:http"] = delivery.run()
+        if succession is not None:
+            tasks["delivery:http"] = succession.run()
         if (refresher := build_refresher(config, paths)) is not None:
             tasks["trust"] = keep_trust_fresh(
                 refresher, store, clock, randomness, config.trust, console.notice, asyncio.Event()
@@ -216,7 +220,7 @@ def status_of(
     config: Config,
     ledger: ThreadedLedger,
     store: TrustStore,
-    delivery: Delivery | None,
+    succession: Succession | None,
     scanners: dict[str, tuple[Scanner, str]],
     clock: SystemClock,
 ) -> Callable[[], Awaitable[dict[str, object]]]:
@@ -224,6 +228,7 @@ def status_of(
 
     async def status() -> dict[str, object]:
         trust, now = store.current, clock.now().now
+        delivery = succession.delivery if succession is not None else None
         return {
             "terminal": config.terminal.id,
             "site": config.terminal.site,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from agent.core.decision import Decision
-from agent.core.delivery import StoredRecord
+from agent.core.delivery import SalvagedRun, StoredRecord
 from agent.core.scan import Scan
 from agent.core.time_interval import Interval, Stamp
 from agent.core.transaction import Draft, Transaction
@@ -46,7 +46,7 @@ class LedgerUnusable(Exception):
 class LedgerOvertaken(Exception):
     """The platform's history of this ledger is not ours: this terminal was restored from an old image.
 
-    Nothing more can be delivered from this ledger as it is; a new one must be started, and people must be told.
+    Nothing more can be delivered from this ledger as it is; a new one must be begun, and people must be told.
     """
 
     def __init__(self, seq: int, hash_: bytes) -> None:
@@ -172,8 +172,8 @@ class Ledger(Protocol):
         """Return the records behind seq `after` in order, within both limits (at least one, if there is one)."""
         ...
 
-    async def sign_head_of(self, record: StoredRecord) -> bytes:
-        """Return the signed head of the ledger as of that record."""
+    async def sign_head_of(self, record: StoredRecord, *, ledger_id: bytes | None = None) -> bytes:
+        """Return the signed head of the ledger as of that record; ledger_id: of an earlier ledger of this terminal."""
         ...
 
     async def settle(
@@ -189,8 +189,27 @@ class Ledger(Protocol):
         """Return the parked records a person wants sent again, at most 200, not consecutive: one batch for each."""
         ...
 
+    async def salvaged(self, uplink: str, *, records_max: int, bytes_max: int) -> SalvagedRun | None:
+        """Return the next consecutive records of a ledger set aside that this uplink has not settled, if any."""
+        ...
+
+    async def settle_salvaged(self, uplink: str, run: SalvagedRun, parked: Sequence[tuple[int, str]]) -> None:
+        """Move the uplink's cursor in those records behind the run and park (seq, reason) pairs, in one commit.
+
+        What all uplinks have settled is deleted. Raises LedgerFull: then the run is still waiting.
+        """
+        ...
+
     async def wait_for_records(self, after: int) -> None:
         """Return as soon as there is a record behind seq `after`."""
+        ...
+
+    async def begin_anew(self, overtaken: LedgerOvertaken) -> None:
+        """Set the ledger aside and go on in a new one, with a new id, that salvages what is not delivered.
+
+        Appends given before finish in the old one, later ones wait for the new one. Raises LedgerUnusable where nothing
+        was changed, LedgerBroken where the next start must see to it.
+        """
         ...
 
 

@@ -12,7 +12,8 @@ from agent.core.time_interval import Stamp
 PICTURE_BYTES_MAX = 20 * 1024 * 1024
 PIXELS_MAX = 50_000_000
 CODES_MAX = 16
-_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+SIDE_PIXELS_MAX = 32_767
+_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "PPM")  # not TIFF: its library writes to standard error
 
 
 class PictureUnreadable(Exception):
@@ -32,11 +33,11 @@ def read_picture(data: bytes, at: Stamp) -> list[Scan]:
         raise PictureUnreadable(f"{len(data)} bytes, at most {PICTURE_BYTES_MAX} are read")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # judged here, by PIXELS_MAX
+            warnings.simplefilter("ignore")  # Pillow warns of odd metadata; the size is judged here
             picture = Image.open(io.BytesIO(data), formats=_FORMATS)
-        if picture.width * picture.height > PIXELS_MAX:
-            raise PictureUnreadable(f"{picture.width} by {picture.height} pixels, at most {PIXELS_MAX} are read")
-        rgba = picture.convert("RGBA")
+            if picture.width * picture.height > PIXELS_MAX or max(picture.size) > SIDE_PIXELS_MAX:
+                raise PictureUnreadable(f"{picture.width} by {picture.height} pixels, at most {PIXELS_MAX} are read")
+            rgba = picture.convert("RGBA")
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         raise PictureUnreadable(f"not a picture that can be read ({type(error).__name__})") from error
     # What is transparent is paper: white.

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import IO
 
@@ -17,7 +18,7 @@ import apsw
 
 from agent.adapters.ledger.connection import connect_beside, connect_to_read
 from agent.adapters.ledger.opening import APPLICATION_ID, SCHEMA_VERSION
-from agent.adapters.ledger.sql import SQL, Row, rows, value
+from agent.adapters.ledger.sql import SQL, rows, value
 from agent.app import Paths
 from agent.config import ConfigInvalid, load
 from agent.core.transaction import record_of
@@ -43,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for action in (retry, export):
         action.add_argument("--uplink", metavar="NAME", help="only what concerns this uplink")
     retry.add_argument("seqs", nargs="*", type=int, metavar="SEQ", help="which records; with --all none")
-    retry.add_argument("--all", action="store_true", help="all that were rejected")
+    retry.add_argument("--all", action="store_true", help="all that were rejected, of ledgers set aside too")
     export.add_argument("--out", type=Path, metavar="FILE", help="a new file; standard output otherwise")
     what = export.add_mutually_exclusive_group()
     what.add_argument("--pending", action="store_true", help="only what is not settled with all, or with --uplink")
@@ -100,8 +101,14 @@ def _list(connection: apsw.Connection) -> int:
         print(f"parked    {uplink}: record {seq} of {_instant(at_ms)}: {_printable(reason)}")
     if len(parked) > PARKED_SHOWN_MAX:
         print(f"parked    and {len(parked) - PARKED_SHOWN_MAX} more")
-    for source, count in rows(connection, "salvaged"):
-        print(f"salvaged  {count} undelivered records of the damaged {source}")
+    for source, count in rows(connection, "salvaged_counts"):
+        print(f"salvaged  {count} undelivered records of {source}")
+    rejected = rows(connection, "salvaged_parked")
+    for uplink, source, seq, reason, is_resend in rejected[:PARKED_SHOWN_MAX]:
+        what = "to be sent again" if is_resend else _printable(reason)
+        print(f"parked    {uplink}: record {seq} of {source}: {what}")
+    if len(rejected) > PARKED_SHOWN_MAX:
+        print(f"parked    and {len(rejected) - PARKED_SHOWN_MAX} more of ledgers set aside")
     return 0
 
 
@@ -114,12 +121,17 @@ def _retry(connection: apsw.Connection, args: argparse.Namespace) -> int:
     connection.execute(SQL["begin"])  # one commit: a record is parked or on the resend list, never neither
     parked = [(u, seq) for u, seq, _, _ in rows(connection, "parked") if args.uplink in (None, u)]
     chosen = [key for key in parked if args.all or key[1] in args.seqs]
+    salvaged = [row for row in rows(connection, "salvaged_parked") if args.all and args.uplink in (None, row[0])]
     for key in chosen:
         connection.execute(SQL["ask_resend"], key)
         connection.execute(SQL["unpark"], key)
+    for uplink, source, seq, reason, _ in salvaged:
+        connection.execute(SQL["put_salvaged_parked"], (uplink, source, seq, reason, 1))
     connection.execute(SQL["commit"])
     for uplink, seq in chosen:
         print(f"record {seq} will be sent to {uplink} again")
+    for uplink, source, seq, _, _ in salvaged:
+        print(f"record {seq} of {source} will be sent to {uplink} again")
     missing = sorted(set(args.seqs) - {seq for _, seq in chosen})
     for seq in missing:
         print(f"error: record {seq} is not parked", file=sys.stderr)
@@ -142,26 +154,48 @@ def _export(connection: apsw.Connection, args: argparse.Namespace) -> int:
 
 def _write(connection: apsw.Connection, args: argparse.Namespace, out: IO[str]) -> int:
     """Write records in short reads, so that the running agent is never held up by a reader."""
-    cursors: dict[str, int] = dict(rows(connection, "cursors"))
-    parked: dict[int, str] = {s: reason for u, s, reason, _ in rows(connection, "parked") if args.uplink in (None, u)}
-    after = (cursors.get(args.uplink, 0) if args.uplink else min(cursors.values(), default=0)) if args.pending else 0
     count = 0
-    while batch := rows(connection, "records_after", (after, _EXPORT_ROWS)):
-        after = batch[-1][0]
-        for line in _lines(batch, parked, only_parked=args.parked):
-            print(line, file=out)
-            count += 1
+    for line in chain(_salvaged_lines(connection, args), _live_lines(connection, args)):
+        print(json.dumps(line, ensure_ascii=True), file=out)
+        count += 1
     return count
 
 
-def _lines(batch: list[Row], parked: dict[int, str], *, only_parked: bool) -> Iterator[str]:
-    for seq, envelope, hash_ in batch:
-        if only_parked and seq not in parked:
-            continue
-        line = {"seq": seq, "hash": hash_.hex(), **_shown(envelope), "envelope": envelope.hex()}
-        if seq in parked:
-            line["parked"] = _printable(parked[seq])
-        yield json.dumps(line, ensure_ascii=True)
+def _live_lines(connection: apsw.Connection, args: argparse.Namespace) -> Iterator[dict[str, object]]:
+    cursors: dict[str, int] = dict(rows(connection, "cursors"))
+    parked: dict[int, str] = {s: reason for u, s, reason, _ in rows(connection, "parked") if args.uplink in (None, u)}
+    after = (cursors.get(args.uplink, 0) if args.uplink else min(cursors.values(), default=0)) if args.pending else 0
+    while batch := rows(connection, "records_after", (after, _EXPORT_ROWS)):
+        after = batch[-1][0]
+        for seq, envelope, hash_ in batch:
+            if seq in parked or not args.parked:
+                yield _line(seq, envelope, hash_, parked.get(seq))
+
+
+def _salvaged_lines(connection: apsw.Connection, args: argparse.Namespace) -> Iterator[dict[str, object]]:
+    """Yield what is left of ledgers that were set aside; "source" names the file, "ledger_id" the ledger."""
+    wanted = [row for row in rows(connection, "salvaged_parked") if args.uplink in (None, row[0])]
+    parked = {(source, seq): reason for _, source, seq, reason, _ in wanted}
+    settled_seq: dict[str, int] = {s: seq for u, s, seq in rows(connection, "salvaged_cursors") if u == args.uplink}
+    after: tuple[str, int] = ("", 0)
+    while batch := rows(connection, "salvaged_after", (*after, _EXPORT_ROWS)):
+        after = (batch[-1][0], batch[-1][1])
+        for source, seq, envelope, hash_ in batch:
+            is_parked = (source, seq) in parked
+            is_pending = seq > settled_seq.get(source, 0) and not is_parked
+            if (is_parked or not args.parked) and (is_pending or not args.pending):
+                about = {"source": source, "ledger_id": _ledger_id_of(envelope)}
+                yield about | _line(seq, envelope, hash_, parked.get((source, seq)))
+
+
+def _line(seq: int, envelope: bytes, hash_: bytes, parked: str | None) -> dict[str, object]:
+    line = {"seq": seq, "hash": hash_.hex(), **_shown(envelope), "envelope": envelope.hex()}
+    return line if parked is None else line | {"parked": _printable(parked)}
+
+
+def _ledger_id_of(envelope: bytes) -> str:
+    ledger_id = record_of(envelope).get(2)
+    return ledger_id.hex() if isinstance(ledger_id, bytes) else ""
 
 
 def _shown(envelope: bytes) -> dict[str, object]:

@@ -11,7 +11,7 @@ from agent.adapters.keys.signing import SigningKeyUnusable
 from agent.adapters.log import log_to
 from agent.adapters.service import Service
 from agent.config import Config, ConfigInvalid, load, read_environment
-from agent.ports import AddressInUse, LedgerBroken, LedgerFull, LedgerOvertaken, LedgerUnusable
+from agent.ports import AddressInUse, LedgerBroken, LedgerFull, LedgerUnusable
 
 START_FAILED = 1
 BROKEN = 3  # the ledger, in the middle of work: the service manager starts the agent again, and the file is checked
@@ -33,12 +33,12 @@ def run(args: argparse.Namespace) -> int:
         asyncio.run(_run(config, environment.notify_socket, is_quiet=args.quiet))
     except (ConfigInvalid, SigningKeyUnusable, AddressInUse, LedgerUnusable, LedgerFull) as error:
         return _say(error, START_FAILED)
-    except (LedgerBroken, LedgerOvertaken) as error:
+    except LedgerBroken as error:
         return _say(error, BROKEN)
     except OSError as error:
         return _say(f"{error.filename or args.config}: {error.strerror or error}", START_FAILED)
     except ExceptionGroup as group:
-        expected, bugs = group.split((LedgerBroken, LedgerOvertaken))
+        expected, bugs = group.split(LedgerBroken)
         if bugs is not None or expected is None:
             raise
         return _say(expected.exceptions[0], BROKEN)

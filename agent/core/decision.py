@@ -90,6 +90,10 @@ class History:
         while self._provisional and self._provisional[0] <= seq:
             self._provisional.popleft()
 
+    def begin_ledger(self) -> None:
+        """Take note that a new ledger numbers from 1: what the last one has counts until the new one first settles."""
+        self._provisional = deque(0 for _ in self._provisional)
+
     def prune(self, now: Interval) -> None:
         """Forget one-time codes that are expired beyond doubt."""
         gone = [r for r, until in self._keep_until_ms.items() if now.is_certainly_after(until)]

@@ -20,6 +20,7 @@ BATCH_BYTES_MAX = 262_144
 BATCH_OVERHEAD_BYTES = 1_024  # what a batch carries beside its envelopes
 ENVELOPE_OVERHEAD_BYTES = 3  # CBOR length of one envelope
 COMMANDS_MAX = 16
+REASON_CHARS_MAX = 64
 RECEIPT_AAD = b"scanward-receipt-1"
 _SKEW_GRACE_MS = 15_000
 
@@ -35,6 +36,15 @@ class StoredRecord:
     seq: int
     envelope: bytes
     hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SalvagedRun:
+    """Consecutive records of a ledger that was set aside, at most one batch. source: the name of its file."""
+
+    source: str
+    ledger_id: bytes
+    records: tuple[StoredRecord, ...]
 
 
 class Status(IntEnum):
@@ -171,7 +181,7 @@ def _receipt(fields: object, about: bytes, terminal: str, ledger_id: bytes) -> R
             5: [int(head_seq), bytes(head_hash)],
             6: int(at_ms),
             **rest,
-        } if not rest and head_seq >= 0 and len(head_hash) == 32 and len(rows) <= BATCH_RECORDS_MAX:
+        } if not rest and _is_whole(head_seq, at_ms) and len(head_hash) == 32 and len(rows) <= BATCH_RECORDS_MAX:
             if batch_id != about:
                 raise ReceiptInvalid("it is about something else than what was sent")
             if audience != terminal:
@@ -184,9 +194,16 @@ def _receipt(fields: object, about: bytes, terminal: str, ledger_id: bytes) -> R
 
 def _result(row: object) -> Result:
     match row:
-        case [int(seq), bytes(hash_), int(status), str(reason)] if status in _STATUSES and len(reason) <= 64:
+        case [int(seq), bytes(hash_), int(status), str(reason)] if (
+            _is_whole(seq, status) and status in _STATUSES and len(reason) <= REASON_CHARS_MAX
+        ):
             return Result(seq, hash_, Status(status), reason)
     raise ReceiptInvalid("a result in it is not as agreed")
+
+
+def _is_whole(*numbers: int) -> bool:
+    """Say whether these are whole numbers from 0 on; `true` is not one, though Python thinks so."""
+    return all(type(number) is int and number >= 0 for number in numbers)
 
 
 def require_results_for(records: Sequence[StoredRecord], receipt: Receipt) -> None:

@@ -27,6 +27,8 @@ from agent.core.time_interval import Interval
 TRUST_LIST_BYTES_MAX = 4 * 1024 * 1024
 REVOKED_BYTES_MAX = 16 * 1024 * 1024  # 2 million entries
 REVOKED_PREFIX_BYTES = 8
+_STARTS = 4_096
+_REST_BITS = 52
 _FAMILIES = frozenset({"ehc", "platform"})  # what this agent verifies; entries of other families are kept, inert
 _ISSUER = re.compile(r"[!-~]{1,32}")  # ehc1.cddl, issuer
 _KID = re.compile(r"(?:[0-9a-f]{2}){1,64}")
@@ -95,12 +97,16 @@ class TrustList:
 
 
 class RevocationList:
-    """What is revoked: sorted 8-byte prefixes of SHA-256, 8 bytes each in memory; a look-up is a binary search."""
+    """What is revoked: sorted 8-byte prefixes of SHA-256, 8 bytes each in memory.
 
-    __slots__ = ("_kids", "_prefixes")
+    A look-up is a binary search among those that share its first 12 bits: 244 of a million.
+    """
+
+    __slots__ = ("_kids", "_prefixes", "_starts")
 
     def __init__(self, prefixes: "array[int]") -> None:
         self._prefixes = prefixes
+        self._starts = [bisect_left(prefixes, first << _REST_BITS) for first in range(_STARTS + 1)]
         self._kids: dict[tuple[str, bytes], bool] = {}  # answers given, one for each trusted key in use
 
     def __len__(self) -> int:
@@ -120,8 +126,10 @@ class RevocationList:
 
     def _has(self, digest: bytes) -> bool:
         prefix = int.from_bytes(digest[:REVOKED_PREFIX_BYTES], "big")
-        at = bisect_left(self._prefixes, prefix)
-        return at < len(self._prefixes) and self._prefixes[at] == prefix
+        first = prefix >> _REST_BITS
+        end = self._starts[first + 1]
+        at = bisect_left(self._prefixes, prefix, self._starts[first], end)
+        return at < end and self._prefixes[at] == prefix
 
 
 class Freshness(StrEnum):

@@ -1,11 +1,13 @@
 """Drain the ledger to one platform: hello, batches, receipts, cursor. One task per uplink and ledger.
 
 The law: the cursor moves only behind what a valid receipt settled, and in the same commit as what is parked. Losing an
-answer costs a batch sent twice, which the platform answers with "duplicate"; nothing is ever skipped.
+answer costs a batch sent twice, which the platform answers with "duplicate"; nothing is ever skipped. Salvaged records
+of earlier ledgers go out between live ones, a batch at a time, and their trouble never holds live ones up.
 """
 
 import asyncio
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +21,7 @@ from agent.core.delivery import (
     BATCH_RECORDS_MAX,
     Receipt,
     ReceiptInvalid,
+    SalvagedRun,
     Status,
     StoredRecord,
     decode_hello_answer,
@@ -31,6 +34,7 @@ from agent.ports import (
     Clock,
     Display,
     Ledger,
+    LedgerFull,
     LedgerOvertaken,
     PlatformLied,
     PlatformRejected,
@@ -41,6 +45,10 @@ from agent.ports import (
 )
 
 log = logging.getLogger(__name__)
+
+_RECORDS_BYTES_MAX = BATCH_BYTES_MAX - BATCH_OVERHEAD_BYTES
+_Outcome = list[tuple[int, str]] | PlatformUnreachable | PlatformRejected | PlatformLied
+"""What a batch led to: (seq, reason) of what the platform rejected, or the trouble."""
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -62,7 +70,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             raise ValueError("in_flight_max must lie in [1, 8] (docs/protocol/batch.cddl)")
         for name in ("rate_per_s", "burst", "retry_delay_s_first", "retry_delay_s_max", "hello_interval_s"):
             if not 0 < getattr(self, name) < 1e9:  # also false for nan
-                raise ValueError(f"{name} must be greater than 0")
+                raise ValueError(f"{name} must lie in (0, 1e9)")
+        if not 0 <= self.stable_s < 1e9:
+            raise ValueError("stable_s must lie in [0, 1e9)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +110,16 @@ class Delivery:
         self._randomness = randomness
         self._settings = settings
         self._bucket = TokenBucket(settings.rate_per_s, settings.burst)
+        self._salvaged_backoff = _backoff(settings)
+        self._salvaged_due_s = 0.0  # when to send salvaged records next
+        self._salvaged_singly = 0  # how many of them to send one by one: there is a poison record among them
+        self._salvaged_trouble = ""  # what people were told last
         self.is_up: bool | None = None
         self.cursor = 0
 
     async def run(self) -> None:
         """Deliver for ever. Raises LedgerOvertaken, LedgerBroken."""
-        settings = self._settings
-        backoff = Backoff(
-            first_s=settings.retry_delay_s_first, delay_s_max=settings.retry_delay_s_max, stable_s=settings.stable_s
-        )
+        backoff = _backoff(self._settings)
         self.cursor = await self._ledger.cursor(self._uplink.name)
         while True:
             try:
@@ -123,6 +134,9 @@ class Delivery:
                 await self._report(False, f"the platform refuses this terminal: {error.reason}")
             except PlatformLied as error:
                 await self._report(False, f"the answer is not the platform's and was ignored: {error}")
+            except LedgerOvertaken as error:
+                await self._report(False, str(error))
+                raise
             else:
                 continue
             await asyncio.sleep(backoff.delay_s(self._now_s(), self._randomness.uniform()))
@@ -139,7 +153,7 @@ class Delivery:
             signed, _commands = decode_hello_answer(answer)
         except ReceiptInvalid as error:
             raise PlatformLied(str(error)) from error
-        receipt = self._read(signed, hello_id)
+        receipt = self._read(signed, hello_id, ledger.ledger_id)
         await self._require_same_history(receipt)
         if receipt.head_seq != self.cursor:
             log.info("cursor moved by the platform", extra={"from_seq": self.cursor, "to_seq": receipt.head_seq})
@@ -149,6 +163,8 @@ class Delivery:
         """Compare the platform's head with ours: another hash there means one of the two was restored from an image."""
         ours = await self._ledger.hash_at(receipt.head_seq)
         if ours is None or ours != receipt.head_hash:
+            if receipt.head_seq < self.cursor:
+                await self._settle(receipt.head_seq, [])  # what the platform no longer has is undelivered again
             raise LedgerOvertaken(receipt.head_seq, receipt.head_hash)
 
     async def _resend(self) -> None:
@@ -161,13 +177,66 @@ class Delivery:
 
     async def _drain_until_next_hello(self) -> None:
         hello_due_s = self._now_s() + self._settings.hello_interval_s
-        while (left_s := hello_due_s - self._now_s()) > 0:
-            try:
-                async with asyncio.timeout(left_s):
-                    await self._ledger.wait_for_records(self.cursor)
-            except TimeoutError:
-                return
+        if self._salvaged_due_s == math.inf:
+            self._salvaged_due_s = 0.0  # look again: a person may have asked for some
+        while (now_s := self._now_s()) < hello_due_s:
+            if now_s >= self._salvaged_due_s:
+                await self._send_salvaged()
+            else:
+                try:
+                    async with asyncio.timeout(min(hello_due_s, self._salvaged_due_s) - now_s):
+                        await self._ledger.wait_for_records(self.cursor)
+                except TimeoutError:
+                    continue
             await self._send_window()
+
+    async def _send_salvaged(self) -> None:
+        """Send the next records of a ledger that was set aside, at most one batch, and settle them."""
+        run = await self._ledger.salvaged(
+            self._uplink.name,
+            records_max=1 if self._salvaged_singly else BATCH_RECORDS_MAX,
+            bytes_max=_RECORDS_BYTES_MAX,
+        )
+        if run is None:
+            self._salvaged_due_s, self._salvaged_singly = math.inf, 0
+            return
+        if (wait_s := self._bucket.wait_s(self._now_s(), len(run.records))) > 0:
+            await asyncio.sleep(wait_s)
+        outcome = await self._try_batch(run.records, run.ledger_id)
+        if isinstance(outcome, PlatformRejected) and not outcome.whole:
+            if len(run.records) > 1:
+                self._salvaged_singly = len(run.records)
+                return
+            outcome = [(run.records[0].seq, outcome.reason)]
+        self._salvaged_singly = max(0, self._salvaged_singly - 1)
+        if isinstance(outcome, Exception):
+            await self._put_salvaged_off(str(outcome))
+        else:
+            await self._settle_salvaged(run, outcome)
+
+    async def _settle_salvaged(self, run: SalvagedRun, parked: Sequence[tuple[int, str]]) -> None:
+        try:
+            await self._ledger.settle_salvaged(self._uplink.name, run, parked)
+        except LedgerFull:
+            await self._put_salvaged_off("no space to store that they were delivered")
+            return
+        self._salvaged_backoff.succeeded(self._now_s())
+        self._salvaged_trouble = ""
+        log.info(
+            "salvaged records delivered",
+            extra={"file": run.source, "from_seq": run.records[0].seq, "to_seq": run.records[-1].seq},
+        )
+        for seq, reason in parked:
+            await self._display.notice("parked", f"the platform rejected record {seq} of {run.source}: {reason}")
+
+    async def _put_salvaged_off(self, why: str) -> None:
+        """Try the salvaged records again later. Live ones go on: if the link is down, they find out by themselves."""
+        delay_s = self._salvaged_backoff.delay_s(self._now_s(), self._randomness.uniform())
+        self._salvaged_due_s = self._now_s() + delay_s
+        log.warning("salvaged records are not delivered yet", extra={"uplink": self._uplink.name, "why": why})
+        if why != self._salvaged_trouble:
+            self._salvaged_trouble = why
+            await self._display.notice("salvaged", f"records of an earlier ledger are not delivered yet: {why}")
 
     async def _send_window(self) -> None:
         """Send up to in_flight_max batches at once, then settle the prefix that came through."""
@@ -200,9 +269,7 @@ class Delivery:
         batches = list[list[StoredRecord]]()
         after = self.cursor
         for _ in range(self._settings.in_flight_max):
-            records = await self._ledger.read(
-                after, records_max=BATCH_RECORDS_MAX, bytes_max=BATCH_BYTES_MAX - BATCH_OVERHEAD_BYTES
-            )
+            records = await self._ledger.read(after, records_max=BATCH_RECORDS_MAX, bytes_max=_RECORDS_BYTES_MAX)
             if not records:
                 break
             batches.append(list(records))
@@ -211,34 +278,31 @@ class Delivery:
                 break
         return batches
 
-    async def _try_batch(
-        self, records: Sequence[StoredRecord]
-    ) -> list[tuple[int, str]] | PlatformUnreachable | PlatformRejected | PlatformLied:
+    async def _try_batch(self, records: Sequence[StoredRecord], ledger_id: bytes | None = None) -> _Outcome:
         """Send one batch; trouble is a value, so that one batch's does not cancel its neighbours'."""
         try:
-            return await self._send(records)
+            return await self._send(records, ledger_id or self._ledger.ledger_id)
         except (PlatformUnreachable, PlatformRejected, PlatformLied) as error:
             return error
 
-    async def _send(self, records: Sequence[StoredRecord]) -> list[tuple[int, str]]:
+    async def _send(self, records: Sequence[StoredRecord], ledger_id: bytes) -> list[tuple[int, str]]:
         """Send one batch and return what the receipt asks to park, as (seq, reason)."""
         batch_id = self._randomness.bytes(16)
-        head = await self._ledger.sign_head_of(records[-1])
-        batch = encode_batch(batch_id, self._identity.terminal, self._ledger.ledger_id, records, head)
-        receipt = self._read(await self._uplink.send(batch), batch_id)
+        head = await self._ledger.sign_head_of(records[-1], ledger_id=ledger_id)
+        batch = encode_batch(batch_id, self._identity.terminal, ledger_id, records, head)
+        receipt = self._read(await self._uplink.send(batch), batch_id, ledger_id)
         try:
             require_results_for(records, receipt)
         except ReceiptInvalid as error:
             raise PlatformLied(str(error)) from error
+        of = "" if ledger_id == self._ledger.ledger_id else f" of ledger {ledger_id.hex()}"
         for result in receipt.results:
             if result.status is Status.CONFLICT:
                 log.warning("the platform reports a conflict", extra={"seq": result.seq, "reason": result.reason})
-                await self._display.notice("conflict", f"record {result.seq}: {result.reason}")
+                await self._display.notice("conflict", f"record {result.seq}{of}: {result.reason}")
         return [(r.seq, r.reason) for r in receipt.results if r.status is Status.REJECTED]
 
-    async def _send_singly(
-        self, records: Sequence[StoredRecord]
-    ) -> list[tuple[int, str]] | PlatformUnreachable | PlatformRejected | PlatformLied:
+    async def _send_singly(self, records: Sequence[StoredRecord]) -> _Outcome:
         parked = list[tuple[int, str]]()
         for record in records:
             outcome = await self._try_batch([record])
@@ -256,7 +320,7 @@ class Delivery:
         self.cursor = cursor
         self._history.settled(cursor)
 
-    def _read(self, signed: bytes, about: bytes) -> Receipt:
+    def _read(self, signed: bytes, about: bytes, ledger_id: bytes) -> Receipt:
         trust = self._trust_store.current
         if trust is None:
             raise PlatformUnreachable("no trust list yet, so no receipt could be believed")
@@ -265,7 +329,7 @@ class Delivery:
                 signed,
                 about,
                 self._identity.terminal,
-                self._ledger.ledger_id,
+                ledger_id,
                 trust.trust_list,
                 self._clock.now().now,
             )
@@ -282,3 +346,9 @@ class Delivery:
 
     def _now_s(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def _backoff(settings: Settings) -> Backoff:
+    return Backoff(
+        first_s=settings.retry_delay_s_first, delay_s_max=settings.retry_delay_s_max, stable_s=settings.stable_s
+    )

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from agent.adapters.ledger.opening import set_aside
 from agent.adapters.ledger.owner import ThreadedLedger
 from agent.commands import queue
 from fakes.ledger_parts import draft, open_ledger, sealing_recipient
@@ -136,3 +137,61 @@ def test_what_is_no_ledger_is_said_so(tmp_path, capsys, content):
         assert call(*action, "--ledger", path) == 1
         assert capsys.readouterr().err.startswith("error: ")
     assert not path.exists() if content is None else path.read_bytes() == content
+
+
+@pytest.fixture
+def salvaged(tmp_path):
+    """A new ledger with one record of its own and records 4 to 6 of one set aside, of which 5 was rejected."""
+    path = tmp_path / "ledger.sqlite"
+    file = open_ledger(path, seed="before")
+    file.commit([draft(n) for n in range(6)])
+    file.settle("platform", 3, [])
+    file.close()
+    set_aside(path)
+    file = open_ledger(path, seed="after")
+    file.commit([draft(9)])
+    run = file.salvaged("platform", records_max=2, bytes_max=10**6)
+    file.settle_salvaged("platform", run, [(5, "record.\x1b[31mred")])
+    yield file, run.ledger_id
+    file.close()
+
+
+def test_list_shows_what_is_left_of_a_ledger_set_aside(salvaged, tmp_path, capsys):
+    assert call("list", "--ledger", tmp_path / "ledger.sqlite") == 0
+    out = capsys.readouterr().out
+    assert "salvaged  1 undelivered records of ledger.sqlite.set-aside-1" in out
+    assert "parked    platform: record 5 of ledger.sqlite.set-aside-1: record.?[31mred" in out
+
+
+@pytest.mark.parametrize(
+    ("which", "expected"),
+    [
+        ((), [("old", 5), ("old", 6), ("new", 1)]),
+        (("--pending",), [("old", 6), ("new", 1)]),
+        (("--pending", "--uplink", "platform"), [("old", 6), ("new", 1)]),
+        (("--parked",), [("old", 5)]),
+        (("--parked", "--uplink", "city"), []),
+    ],
+)
+def test_export_includes_what_is_left_of_a_ledger_set_aside(salvaged, tmp_path, capsys, which, expected):
+    _, old = salvaged
+    assert call("export", "--ledger", tmp_path / "ledger.sqlite", *which) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [("old" if line.get("ledger_id") == old.hex() else "new", line["seq"]) for line in lines] == expected
+    assert all(line["source"] == "ledger.sqlite.set-aside-1" for line in lines if "ledger_id" in line)
+    assert [line["parked"] for line in lines if line["seq"] == 5] == ["record.?[31mred"] * (
+        5 in [s for _, s in expected]
+    )
+
+
+def test_retry_of_all_includes_ledgers_set_aside_and_a_number_does_not(salvaged, tmp_path, capsys):
+    file, _ = salvaged
+    assert call("retry", "--ledger", tmp_path / "ledger.sqlite", "5") == 1
+    assert call("retry", "--ledger", tmp_path / "ledger.sqlite", "--all", "--uplink", "city") == 0
+    assert [r.seq for r in file.salvaged("platform", records_max=9, bytes_max=10**6).records] == [6]
+    capsys.readouterr()
+    assert call("retry", "--ledger", tmp_path / "ledger.sqlite", "--all") == 0
+    assert "record 5 of ledger.sqlite.set-aside-1 will be sent to platform again" in capsys.readouterr().out
+    assert [r.seq for r in file.salvaged("platform", records_max=9, bytes_max=10**6).records] == [5]
+    assert call("list", "--ledger", tmp_path / "ledger.sqlite") == 0
+    assert "record 5 of ledger.sqlite.set-aside-1: to be sent again" in capsys.readouterr().out

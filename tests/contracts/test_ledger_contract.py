@@ -8,7 +8,7 @@ import pytest
 
 from agent.adapters.ledger.owner import InlineLedger, ThreadedLedger
 from agent.core.transaction import empty_chain, link, record_of
-from agent.ports import LedgerRefused
+from agent.ports import LedgerOvertaken, LedgerRefused
 from fakes.ledger_parts import LabelSigner, draft, interval, open_ledger, sealing_private, sealing_recipient
 
 BOTH = pytest.mark.parametrize("twin", [ThreadedLedger, InlineLedger])
@@ -206,3 +206,31 @@ async def test_a_restarted_ledger_goes_on_with_the_chain(twin, tmp_path):
             assert (await ledger.append(draft(n))).seq == n + 1
             records, ledger_id = await read_all(ledger), ledger.ledger_id
     verify_chain(ledger_id, records)
+
+
+async def test_beginning_anew_loses_no_append_and_keeps_their_order(twin, tmp_path):
+    async with twin(open_ledger(tmp_path / "ledger.db")) as ledger:
+        old = ledger.ledger_id
+        appends = [asyncio.ensure_future(ledger.append(draft(n))) for n in range(20)]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # the first commit is under way
+        anew = asyncio.ensure_future(ledger.begin_anew(LedgerOvertaken(7, bytes(32))))
+        appends += [asyncio.ensure_future(ledger.append(draft(20 + n))) for n in range(20)]
+        await anew
+        appends += [asyncio.ensure_future(ledger.append(draft(40 + n))) for n in range(20)]
+        given = await asyncio.gather(*appends)
+        new = ledger.ledger_id
+        assert {t.ledger_id for t in given} == {old, new}
+        assert [t.ledger_id for t in given] == sorted((t.ledger_id for t in given), key=lambda i: i == new)
+        run = await ledger.salvaged("platform", records_max=200, bytes_max=10**6)
+        records = await read_all(ledger)
+        verify_chain(old, run.records)
+        verify_chain(new, records)
+        assert run.ledger_id == old
+        assert {t.hash for t in given} == {r.hash for r in [*run.records, *records]}
+        assert len(run.records) + len(records) == 60
+        assert ledger.head_seq == records[-1].seq
+        head = cbor2.loads(cbor2.loads(await ledger.sign_head_of(run.records[-1], ledger_id=old)).value[2])
+        assert head == {1: "kiosk-1", 2: old, 3: run.records[-1].seq, 4: run.records[-1].hash}
+        await ledger.settle_salvaged("platform", run, [])
+        assert await ledger.salvaged("platform", records_max=200, bytes_max=10**6) is None

@@ -3,6 +3,7 @@
 Written from docs/protocol alone; it checks chain and head, keeps what it was sent, and signs receipts.
 """
 
+import asyncio
 import hashlib
 import struct
 from collections.abc import Callable, Iterable
@@ -43,10 +44,16 @@ class FakePlatform:
     poison: Callable[[int], bool] = lambda seq: False
     rejects: Callable[[int], bool] = lambda seq: False
     conflicts: Callable[[int], bool] = lambda seq: False
-    records: dict[int, bytes] = field(default_factory=dict)  # seq -> hash
-    ledger_id: bytes = b""
+    trouble_of: Callable[[bytes], object] = lambda ledger_id: None  # by ledger id, for its batches
+    delay_s: float = 0.0  # how long a batch takes
+    records: dict[int, bytes] = field(default_factory=dict)  # of the first ledger that said hello: seq -> hash
+    ledger_id: bytes = b""  # that first ledger
     terminal: str = ""
-    times_received: dict[int, int] = field(default_factory=dict)
+    times_received: dict[object, int] = field(default_factory=dict)  # by seq; of other ledgers by (ledger id, seq)
+    others: dict[bytes, dict[int, bytes]] = field(default_factory=dict)  # other ledgers of the terminal: seq -> hash
+    forks: list[tuple[bytes, int, bytes]] = field(default_factory=list)  # kept beside what came first
+    batch_order: list[tuple[bytes, int, int]] = field(default_factory=list)  # ledger id, first seq, count: as sent
+    greeted: list[bytes] = field(default_factory=list)
     batches: int = 0
     hellos: int = 0
 
@@ -57,64 +64,72 @@ class FakePlatform:
         self.hellos += 1
         trouble = self._trouble()
         fields = cbor2.loads(hello)
-        self.terminal, self.ledger_id = fields[2], fields[6]
-        receipt = self._receipt(fields[1], [], forged=trouble == "forged")
+        self.terminal = fields[2]
+        self.ledger_id = self.ledger_id or fields[6]
+        self.greeted.append(fields[6])
+        receipt = self._receipt(fields[1], fields[6], [], forged=trouble == "forged")
         if trouble == "lost":
             raise PlatformUnreachable("answer lost")
         return cbor2.dumps({1: 1, 2: receipt, 3: []}, canonical=True)
 
     async def send(self, batch: bytes) -> bytes:
         self.batches += 1
-        trouble = self._trouble()
+        if self.delay_s:
+            await asyncio.sleep(self.delay_s)
         fields = cbor2.loads(batch)
+        self.batch_order.append((fields[3], fields[4], len(fields[5])))
+        trouble = self._trouble(self.trouble_of(fields[3]))
         assert len(batch) <= 262_144
         assert fields[2] == self.terminal
-        assert fields[3] == self.ledger_id
-        first, envelopes = fields[4], fields[5]
+        ledger_id, first, envelopes = fields[3], fields[4], fields[5]
         assert 1 <= len(envelopes) <= 200
         if any(self.poison(first + i) for i in range(len(envelopes))):
             raise PlatformRejected("422 cannot digest this", whole=False)
         head = payload_of(envelopes[0])[4]
         results = []
         for seq, envelope in enumerate(envelopes, first):
-            assert payload_of(envelope)[4] == head, "the chain is broken"
+            record = payload_of(envelope)
+            assert (record[1], record[2], record[3]) == (self.terminal, ledger_id, seq)
+            assert record[4] == head, "the chain is broken"
             head = hashlib.sha256(b"\0" + head + struct.pack(">Q", seq) + envelope).digest()
-            results.append(self._take(seq, head))
+            results.append(self._take(ledger_id, seq, head))
         signed_head = payload_of(fields[6])
-        assert signed_head[3] == first + len(envelopes) - 1
-        assert signed_head[4] == head
+        assert signed_head == {1: self.terminal, 2: ledger_id, 3: first + len(envelopes) - 1, 4: head}
         if trouble == "lost":
             raise PlatformUnreachable("answer lost")
-        return self._receipt(fields[1], results, forged=trouble == "forged")
+        return self._receipt(fields[1], ledger_id, results, forged=trouble == "forged")
 
-    @property
-    def contiguous(self) -> int:
-        seq = 0
-        while seq + 1 in self.records:
-            seq += 1
-        return seq
+    def held(self, ledger_id: bytes) -> dict[int, bytes]:
+        return self.records if ledger_id == self.ledger_id else self.others.setdefault(ledger_id, {})
 
-    def _take(self, seq: int, head: bytes) -> list:
-        self.times_received[seq] = self.times_received.get(seq, 0) + 1
-        known = self.records.get(seq)
-        self.records[seq] = head
+    def _take(self, ledger_id: bytes, seq: int, head: bytes) -> list:
+        name = seq if ledger_id == self.ledger_id else (ledger_id, seq)
+        self.times_received[name] = self.times_received.get(name, 0) + 1
+        held = self.held(ledger_id)
+        known = held.get(seq)
         if known == head:
             return [seq, head, 1, "ok"]
+        if known is not None:
+            self.forks.append((ledger_id, seq, head))
+            return [seq, head, 2, "ledger.fork"]
+        held[seq] = head
         if self.rejects(seq):
             return [seq, head, 3, "record.malformed"]
-        if known is not None or self.conflicts(seq):
+        if self.conflicts(seq):
             return [seq, head, 2, "replay.used-elsewhere"]
         return [seq, head, 0, "ok"]
 
-    def _trouble(self) -> object:
-        trouble = next(self._troubles, None)
+    def _trouble(self, trouble: object = None) -> object:
+        trouble = trouble or next(self._troubles, None)
         if isinstance(trouble, Exception):
             raise trouble
         return trouble
 
-    def _receipt(self, about: bytes, results: list, *, forged: bool) -> bytes:
-        seq = self.contiguous
-        head = self.records[seq] if seq else hashlib.sha256(self.ledger_id).digest()
+    def _receipt(self, about: bytes, ledger_id: bytes, results: list, *, forged: bool) -> bytes:
+        held, seq = self.held(ledger_id), 0
+        while seq + 1 in held:
+            seq += 1
+        head = held[seq] if seq else hashlib.sha256(ledger_id).digest()
         key = Ed25519PrivateKey.generate() if forged else self.key
-        fields = {1: about, 2: self.terminal, 3: self.ledger_id, 4: results, 5: [seq, head], 6: 1_800_000_000_000}
+        fields = {1: about, 2: self.terminal, 3: ledger_id, 4: results, 5: [seq, head], 6: 1_800_000_000_000}
         return sign(key, "scanward-receipt-1", fields)

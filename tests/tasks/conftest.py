@@ -16,6 +16,7 @@ from agent.core.steps import parse_policy
 from agent.core.trust_list import Trust, parse_trust_list
 from agent.tasks.checkpoint import Checkpoint
 from agent.tasks.delivery import Delivery, Identity, Settings
+from agent.tasks.succession import Succession
 from fakes.ledger_parts import LabelSigner, draft, open_ledger
 from fakes.platform import FakePlatform
 from fakes.world import FakeClock, FixedTrust, RecordingDisplay, SeededRandomness
@@ -47,6 +48,7 @@ class Terminal:
     display: RecordingDisplay
     clock: FakeClock
     trust_store: FixedTrust
+    randomness: SeededRandomness = field(default_factory=SeededRandomness)
     settings: Settings = field(default_factory=lambda: Settings(retry_delay_s_max=8.0))
 
     def checkpoint(self) -> Checkpoint:
@@ -67,8 +69,16 @@ class Terminal:
             history=self.history,
             display=self.display,
             clock=self.clock,
-            randomness=SeededRandomness(),
+            randomness=self.randomness,
             settings=self.settings,
+        )
+
+    def succession(self, platform: FakePlatform) -> Succession:
+        return Succession(
+            ledger=self.ledger,
+            history=self.history,
+            display=self.display,
+            new_delivery=lambda: self.delivery(platform),
         )
 
     async def fill(self, count: int, **kwargs: object) -> None:

@@ -12,14 +12,16 @@ from pathlib import Path
 
 import apsw
 
+from agent.adapters.ledger import cursors, pruning, salvaged
 from agent.adapters.ledger.ballast import Ballast
-from agent.adapters.ledger.connection import OWNER_BUSY_MS, WriterLock
-from agent.adapters.ledger.opening import files_set_aside, open_or_create
+from agent.adapters.ledger.connection import WriterLock
+from agent.adapters.ledger.opening import Opened, files_set_aside, name_aside, open_or_create, set_aside
 from agent.adapters.ledger.salvage import STATE_PREFIX, salvage
 from agent.adapters.ledger.settings import PAGE_BYTES, Settings
 from agent.adapters.ledger.sql import SQL, rows, value
+from agent.adapters.ledger.write_ahead_log import WriteAheadLog
 from agent.core.decision import History
-from agent.core.delivery import BATCH_RECORDS_MAX, StoredRecord
+from agent.core.delivery import BATCH_RECORDS_MAX, SalvagedRun, StoredRecord
 from agent.core.time_interval import Interval
 from agent.core.transaction import (
     Chain,
@@ -34,18 +36,12 @@ from agent.core.transaction import (
     seal,
     sign_head,
 )
-from agent.ports import LedgerBroken, LedgerFull, LedgerRefused, Randomness
+from agent.ports import LedgerBroken, LedgerFull, LedgerOvertaken, LedgerRefused, LedgerUnusable, Randomness
 
 log = logging.getLogger(__name__)
 
-PRUNE_ROWS_MAX = 500  # in one commit, so that no scan waits long behind it
-PARK_REASON_CHARS_MAX = 200
-CHECKPOINT_PAGES_MIN = 1_000  # an idle gap is used once this much waits in the log (4 MB)
-CHECKPOINT_PAGES_MAX = 4_096  # beyond this (16 MB) the log is cut, idle gap or not
-FREE_PAGES_KEPT = 256  # what pruning frees beyond this goes back to the disk
-_CHECKPOINT_BUSY_MS = 100  # how long cutting the log may wait for a reader
+FOLLOWS_PREFIX = "follows."  # state row: follows.LEDGER-ID = "seq=N hash=H": the head at the platform that overtook it
 _RESERVED_PAGES = 512  # beyond the byte budget: cursors and parked records still fit when new records do not
-_DAY_MS = 86_400_000
 _NONCE_BYTES = 12
 
 DataKeyMaker = Callable[[Sequence[Recipient], bytes, Randomness], DataKey]
@@ -59,19 +55,20 @@ class LedgerFile:
 
     def __init__(
         self,
-        connection: apsw.Connection,
-        chain: Chain,
+        path: Path,
+        opened: Opened,
         lock: WriterLock,
         ballast: Ballast,
         *,
+        vfs: str | None,
         signer: Signer,
         new_data_key: DataKeyMaker,
         randomness: Randomness,
         uplinks: Sequence[str],
         settings: Settings,
     ) -> None:
-        self._connection = connection
-        self._chain = chain
+        self._path = path
+        self._vfs = vfs
         self._lock = lock
         self._ballast = ballast
         self._signer = signer
@@ -80,11 +77,15 @@ class LedgerFile:
         self._uplinks = tuple(uplinks)
         self._settings = settings
         self._pages_max = settings.bytes_max // PAGE_BYTES
-        self._data_key: DataKey | None = None
-        self._log_pages = 0
         self._is_dead = False
-        connection.pragma("max_page_count", self._pages_max + _RESERVED_PAGES)
-        connection.set_wal_hook(self._count_log_pages)
+        self._use(opened)
+
+    def _use(self, opened: Opened) -> None:
+        self._connection = opened.connection
+        self._chain = opened.chain
+        self._data_key: DataKey | None = None
+        self._log = WriteAheadLog(opened.connection)
+        opened.connection.pragma("max_page_count", self._pages_max + _RESERVED_PAGES)
 
     @classmethod
     def open(
@@ -106,28 +107,28 @@ class LedgerFile:
         """
         settings = settings or Settings()
         lock = WriterLock(path)
-        connection: apsw.Connection | None = None
+        opened: Opened | None = None
         try:
             opened = open_or_create(path, terminal, randomness, vfs=vfs)
-            connection = opened.connection
             ballast = Ballast(path.with_name(f"{path.name}.ballast"), settings.ballast_bytes)
             if not ballast.hold():
                 log.error("the disk is full: nothing new is accepted", extra={"ballast_bytes": settings.ballast_bytes})
             ledger = cls(
-                connection,
-                opened.chain,
+                path,
+                opened,
                 lock,
                 ballast,
+                vfs=vfs,
                 signer=signer,
                 new_data_key=new_data_key,
                 randomness=randomness,
                 uplinks=uplinks,
                 settings=settings,
             )
-            ledger.take_over(files_set_aside(path))
+            ledger.take_over()
         except BaseException as error:
-            if connection is not None:
-                connection.close(True)
+            if opened is not None:
+                opened.connection.close(True)
             lock.release()
             if isinstance(error, apsw.FullError):
                 raise LedgerFull("no space to open the ledger") from error
@@ -136,14 +137,37 @@ class LedgerFile:
             raise
         return ledger
 
-    def take_over(self, asides: Sequence[Path]) -> None:
-        """Salvage what can be read of files that were set aside, each once."""
-        for aside in asides:
+    def take_over(self) -> None:
+        """Salvage what can be read of files that were set aside, each once, as far as there is space now."""
+        for aside in reversed(files_set_aside(self._path)):
             if self.state(STATE_PREFIX + aside.name) is None:
                 try:
-                    salvage(aside, self._connection, self._uplinks)
-                except apsw.FullError:
-                    log.error("no space to take over the ledger set aside", extra={"file": aside.name})
+                    with self._guarded():
+                        salvage(aside, self._connection, self._uplinks, self._is_over_budget)
+                except LedgerFull:
+                    log.error("no space yet to take over all of a ledger set aside", extra={"file": aside.name})
+                    return
+
+    def begin_anew(self, overtaken: LedgerOvertaken) -> None:
+        """Set this ledger aside and go on in a new one, under the same lock (ports.Ledger)."""
+        name_aside(self._path)
+        chain = self._chain
+        follows = (FOLLOWS_PREFIX + chain.ledger_id.hex(), f"seq={overtaken.seq} hash={overtaken.hash.hex()}")
+        try:
+            self.put_state(*follows)  # before anything moves: salvage takes it over, also after a power cut
+        except LedgerFull:
+            log.warning("no space to note what the next ledger follows")
+        self.checkpoint(is_forced=True)
+        self._is_dead = True
+        try:
+            self._connection.close(True)
+            aside = set_aside(self._path)
+            self._use(open_or_create(self._path, chain.terminal, self._randomness, vfs=self._vfs))
+        except (apsw.Error, OSError, LedgerUnusable) as error:
+            raise LedgerBroken(f"no new ledger could be begun: {type(error).__name__}") from error
+        self._is_dead = False
+        log.error("the ledger was overtaken and set aside", extra={"file": aside.name, "platform_seq": overtaken.seq})
+        self.take_over()
 
     @property
     def chain(self) -> Chain:
@@ -167,9 +191,10 @@ class LedgerFile:
         """Return the signed head of the whole ledger."""
         return sign_head(self._chain, self._signer)
 
-    def sign_head_of(self, record: StoredRecord) -> bytes:
-        """Return the signed head of the ledger as of that record."""
-        return sign_head(Chain(self._chain.terminal, self._chain.ledger_id, record.seq, record.hash), self._signer)
+    def sign_head_of(self, record: StoredRecord, ledger_id: bytes | None = None) -> bytes:
+        """Return the signed head, as of that record, of the ledger, or of an earlier one of this terminal."""
+        ledger_id = ledger_id or self._chain.ledger_id
+        return sign_head(Chain(self._chain.terminal, ledger_id, record.seq, record.hash), self._signer)
 
     def hash_at(self, seq: int) -> bytes | None:
         """Return h(seq), or None where no such record is kept."""
@@ -211,31 +236,27 @@ class LedgerFile:
             raise ValueError(f"a cursor of {cursor} in a ledger of {self._chain.seq} records")
         try:
             with self._guarded():
-                run = self._connection.execute
-                run(SQL["begin"])
-                run(SQL["put_cursor"], (uplink, cursor))
-                for seq in resent:
-                    run(SQL["resent"], (uplink, seq))
-                for seq, reason in parked:
-                    run(SQL["park"], {"uplink": uplink, "seq": seq, "reason": reason[:PARK_REASON_CHARS_MAX]})
-                run(SQL["settle_provisional"], (self._settled_by_all(),))
-                run(SQL["commit"])
+                cursors.settle(self._connection, self._uplinks, uplink, cursor, parked, resent)
         except LedgerFull:
             log.warning("no space to store a cursor: what was delivered may be sent again", extra={"uplink": uplink})
             return
         if not self._ballast.is_held:
             self.checkpoint(is_forced=True)
 
+    def salvaged(self, uplink: str, *, records_max: int, bytes_max: int) -> SalvagedRun | None:
+        """Return the next records of ledgers set aside that the uplink has not settled (ports.Ledger)."""
+        with self._guarded():
+            return salvaged.next_run(self._connection, uplink, records_max=records_max, bytes_max=bytes_max)
+
+    def settle_salvaged(self, uplink: str, run: SalvagedRun, parked: Sequence[tuple[int, str]]) -> None:
+        """Move the uplink's cursor behind the run, park what it rejected, delete what all have. Raises LedgerFull."""
+        with self._guarded():
+            salvaged.settle(self._connection, self._uplinks, uplink, run, parked)
+
     def history(self, now: Interval) -> History:
         """Return what this terminal has used up and may not do again."""
         with self._guarded():
-            claims = {
-                replay_id: until
-                for replay_id, until in rows(self._connection, "replays")
-                if not now.is_certainly_after(until)
-            }
-            provisional = rows(self._connection, "provisional_behind", (self._settled_by_all(),))
-            return History(claims, [seq for (seq,) in provisional])
+            return cursors.history(self._connection, self._uplinks, now)
 
     def state(self, key: str) -> StateValue | None:
         """Return what was kept under a key, e.g. a floor; None where nothing was."""
@@ -251,41 +272,37 @@ class LedgerFile:
     def prune(self, now: Interval) -> int:
         """Delete a small range of what is past its time, for certain; return how many rows, 0 when there is no more.
 
-        Delivered to all and kept long enough; never what is parked, never the last record, never a one-time code that
-        might still be accepted.
+        Also takes over what there was no space for before.
         """
+        self.take_over()
         try:
             with self._guarded():
-                run = self._connection.execute
-                run(SQL["begin"])
-                run(SQL["expired_replays"], (now.earliest_ms, PRUNE_ROWS_MAX))
-                count = self._connection.changes()
-                for (seq,) in rows(self._connection, "delivered_prefix", (self._old_enough(now), PRUNE_ROWS_MAX)):
-                    run(SQL["delete_record"], (seq,))
-                    count += 1
-                run(SQL["commit"])
-                if value(self._connection, "freelist_count") > FREE_PAGES_KEPT:
-                    rows(self._connection, "give_pages_back")
-                return count
+                return pruning.prune(
+                    self._connection,
+                    now,
+                    settled_seq=cursors.settled_by_all(self._connection, self._uplinks),
+                    head_seq=self._chain.seq,
+                    keep_days=self._settings.keep_delivered_days,
+                )
         except LedgerFull:
             return 0
 
     @property
     def is_checkpoint_due(self) -> bool:
         """Say whether an idle gap is worth a checkpoint."""
-        return self._log_pages >= CHECKPOINT_PAGES_MIN and not self._is_dead
+        return self._log.is_due and not self._is_dead
 
     @property
     def is_checkpoint_overdue(self) -> bool:
         """Say whether the log must be cut, idle gap or not."""
-        return self._log_pages > CHECKPOINT_PAGES_MAX and not self._is_dead
+        return self._log.is_overdue and not self._is_dead
 
     def checkpoint(self, *, is_forced: bool = False) -> None:
         """Move the log into the file: without waiting for anyone, or cutting the log where it has grown long."""
         is_cut = is_forced or self.is_checkpoint_overdue
         try:
             with self._guarded():
-                self._move_log(is_cut)
+                self._log.move(is_cut=is_cut)
         except LedgerFull:
             log.warning("no space to shorten the ledger's log")
 
@@ -330,43 +347,12 @@ class LedgerFile:
         self._connection.execute(SQL["insert_record"], row)
         return chain
 
-    def _settled_by_all(self) -> int:
-        """Return the last seq that every platform has settled; one that never answered has settled nothing."""
-        cursors: dict[str, int] = dict(rows(self._connection, "cursors"))
-        return min((cursors.get(uplink, 0) for uplink in self._uplinks), default=0)
-
-    def _old_enough(self, now: Interval) -> int:
-        """Return the last seq, of a small range, that is certainly past its time.
-
-        A record without an upper bound of its time is as old as the next one that has one: it came before it.
-        """
-        last = min(self._settled_by_all(), self._chain.seq - 1)
-        limit_ms = now.earliest_ms - self._settings.keep_delivered_days * _DAY_MS
-        dated = rows(self._connection, "delivered_dated", (last, PRUNE_ROWS_MAX))
-        return max((int(seq) for seq, at_ms in dated if at_ms < limit_ms), default=0)
-
     def _is_over_budget(self) -> bool:
         pages: int = value(self._connection, "page_count")
         if pages < self._pages_max:
             return False
         free: int = value(self._connection, "freelist_count")
         return pages - free >= self._pages_max
-
-    def _move_log(self, is_cut: bool) -> None:
-        self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-        if is_cut:
-            self._connection.set_busy_timeout(_CHECKPOINT_BUSY_MS)
-            try:
-                self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-            except apsw.BusyError:
-                log.info("a reader keeps the ledger's log from being cut")
-            finally:
-                self._connection.set_busy_timeout(OWNER_BUSY_MS)
-        self._log_pages = 0
-
-    def _count_log_pages(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
-        self._log_pages = pages
-        return apsw.SQLITE_OK
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
@@ -394,7 +380,7 @@ class LedgerFile:
         self._ballast.release()
         try:
             self._undo()
-            self._move_log(is_cut=True)
+            self._log.move(is_cut=True)
         except apsw.FullError:
             log.warning("no space to shorten the ledger's log")
         except apsw.Error as error:

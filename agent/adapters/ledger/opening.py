@@ -53,11 +53,9 @@ def open_or_create(path: Path, terminal: str, randomness: Randomness, *, vfs: st
 def set_aside(path: Path) -> Path:
     """Rename the ledger (and its log) out of the way, with its owner stopped; return its new name.
 
-    The next `open_or_create` starts a new ledger id and takes over what can be read.
+    The next `open_or_create` starts a new ledger id and takes over what can be read. Raises LedgerUnusable.
     """
-    aside = next(
-        name for n in range(1, SET_ASIDE_MAX) if not (name := path.with_name(f"{path.name}.set-aside-{n}")).exists()
-    )
+    aside = name_aside(path)
     # The database goes first: a crash in between leaves a log without its database, which _finish_setting_aside mends.
     path.rename(aside)
     _sync_directory(path)
@@ -65,10 +63,23 @@ def set_aside(path: Path) -> Path:
     return aside
 
 
+def name_aside(path: Path) -> Path:
+    """Return the name under which the ledger would be set aside next. Raises LedgerUnusable where all are taken."""
+    taken = files_set_aside(path)
+    number = 1 + (int(taken[-1].name.rpartition("-")[2]) if taken else 0)
+    if number > SET_ASIDE_MAX:
+        raise LedgerUnusable(f"{len(taken)} ledgers were set aside beside {path}: find out why, and move them away")
+    return _name_aside(path, number)
+
+
 def files_set_aside(path: Path) -> list[Path]:
-    """Return the files set aside beside this ledger, in order."""
-    names = (path.with_name(f"{path.name}.set-aside-{n}") for n in range(1, SET_ASIDE_MAX))
+    """Return the files set aside beside this ledger, oldest first."""
+    names = (_name_aside(path, number) for number in range(1, SET_ASIDE_MAX + 1))
     return [name for name in names if name.exists()]
+
+
+def _name_aside(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.name}.set-aside-{number}")
 
 
 def _finish_setting_aside(path: Path) -> None:

@@ -11,10 +11,10 @@ from typing import ParamSpec, Self, TypeVar
 
 from agent.adapters.ledger.file import LedgerFile, StateValue
 from agent.core.decision import History
-from agent.core.delivery import StoredRecord
+from agent.core.delivery import SalvagedRun, StoredRecord
 from agent.core.time_interval import Interval
 from agent.core.transaction import Draft, Transaction
-from agent.ports import LedgerBroken, LedgerFull, LedgerRefused
+from agent.ports import LedgerBroken, LedgerFull, LedgerOvertaken, LedgerRefused
 
 APPENDS_WAITING_MAX = 1_024  # further appends wait their turn to be queued
 CHECKPOINT_IDLE_S = 0.2
@@ -30,7 +30,6 @@ class _OwnedLedger:
     def __init__(self, file: LedgerFile, executor: Executor) -> None:
         self._file = file
         self._executor = executor
-        self._ledger_id = file.chain.ledger_id
         self._head_seq = file.chain.seq
         self._waiting = list[tuple[Draft, asyncio.Future[Transaction]]]()
         self._in_flight = list[tuple[Draft, asyncio.Future[Transaction]]]()
@@ -51,7 +50,7 @@ class _OwnedLedger:
     @property
     def ledger_id(self) -> bytes:
         """16 bytes, made with the file."""
-        return self._ledger_id
+        return self._file.chain.ledger_id
 
     @property
     def head_seq(self) -> int:
@@ -74,9 +73,9 @@ class _OwnedLedger:
         """Return the signed head of the whole ledger."""
         return await self._run(self._file.signed_head)
 
-    async def sign_head_of(self, record: StoredRecord) -> bytes:
-        """Return the signed head of the ledger as of that record."""
-        return await self._run(self._file.sign_head_of, record)
+    async def sign_head_of(self, record: StoredRecord, *, ledger_id: bytes | None = None) -> bytes:
+        """Return the signed head, as of that record, of the ledger, or of an earlier one of this terminal."""
+        return await self._run(self._file.sign_head_of, record, ledger_id)
 
     async def hash_at(self, seq: int) -> bytes | None:
         """Return h(seq), or None where no such record is kept."""
@@ -99,6 +98,20 @@ class _OwnedLedger:
     async def resend(self, uplink: str) -> Sequence[StoredRecord]:
         """Return the parked records a person wants sent again."""
         return await self._run(self._file.resend, uplink)
+
+    async def salvaged(self, uplink: str, *, records_max: int, bytes_max: int) -> SalvagedRun | None:
+        """Return the next consecutive records of ledgers set aside that this uplink has not settled."""
+        return await self._run(self._file.salvaged, uplink, records_max=records_max, bytes_max=bytes_max)
+
+    async def settle_salvaged(self, uplink: str, run: SalvagedRun, parked: Sequence[tuple[int, str]]) -> None:
+        """Move the uplink's cursor behind the run and park what it rejected. Raises LedgerFull."""
+        await self._run(self._file.settle_salvaged, uplink, run, parked)
+
+    async def begin_anew(self, overtaken: LedgerOvertaken) -> None:
+        """Set the ledger aside and go on in a new one: behind appends in flight, and before those that come now."""
+        await self._run(self._file.begin_anew, overtaken)
+        self._head_seq = self._file.chain.seq
+        self._announce()
 
     async def wait_for_records(self, after: int) -> None:
         """Return as soon as there is a record behind seq `after`. Raises LedgerBroken as soon as the ledger is."""

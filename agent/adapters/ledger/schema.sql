@@ -40,7 +40,7 @@ CREATE TABLE parked (
     PRIMARY KEY (uplink, seq)
 ) STRICT, WITHOUT ROWID;
 
--- Parked records that a person wants sent again. The only table that another process ever writes (with parked).
+-- Parked records that a person wants sent again. Another process writes only here, parked, salvaged_parked.
 CREATE TABLE resend (
     uplink TEXT NOT NULL,
     seq INTEGER NOT NULL,
@@ -53,7 +53,8 @@ CREATE TABLE state (
     value ANY NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Undelivered records of a ledger that was set aside because it was damaged. They keep their own ledger id.
+-- Undelivered records of ledgers that were set aside (damaged, or overtaken by the platform). They keep their ledger id
+-- and are deleted once every platform has settled them: the file set aside still has them.
 CREATE TABLE salvaged (
     source TEXT NOT NULL,            -- the name of the file that was set aside
     seq INTEGER NOT NULL,
@@ -61,3 +62,20 @@ CREATE TABLE salvaged (
     envelope BLOB NOT NULL,
     PRIMARY KEY (source, seq)
 ) STRICT;
+
+CREATE TABLE salvaged_cursor (
+    uplink TEXT NOT NULL,
+    source TEXT NOT NULL,
+    seq INTEGER NOT NULL,            -- the last seq of that file settled with that platform
+    PRIMARY KEY (uplink, source)
+) STRICT, WITHOUT ROWID;
+
+-- What a platform rejected of them: behind its cursor, and not delivered.
+CREATE TABLE salvaged_parked (
+    uplink TEXT NOT NULL,
+    source TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    is_resend INTEGER NOT NULL,      -- 1: a person wants it sent again; written by `scanward queue retry` too
+    PRIMARY KEY (uplink, source, seq)
+) STRICT, WITHOUT ROWID;

@@ -1,16 +1,16 @@
 """The SQL of the ledger, read from the .sql files beside this one."""
 
 import re
-from collections.abc import Sequence
-from importlib.resources import files
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import apsw
 
 _NAME = re.compile(r"^-- name: ([a-z_]+)\n", re.MULTILINE)
 
-
-Bindings = Sequence[int | str | bytes | None]
+Binding = int | str | bytes | None
+Bindings = Sequence[Binding] | Mapping[str, Binding]
 Row = tuple[Any, ...]
 """The tables are STRICT: what a statement returns has the types of schema.sql."""
 
@@ -32,7 +32,7 @@ def _statements() -> dict[str, str]:
 
 
 def _read(name: str) -> str:
-    return files("agent.adapters.ledger").joinpath(name).read_text(encoding="utf-8")
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
 SCHEMA: Final = _read("schema.sql")

@@ -110,8 +110,55 @@ DELETE FROM replay WHERE replay_id IN (SELECT replay_id FROM replay WHERE keep_u
 -- name: salvage_record
 INSERT INTO salvaged (source, seq, hash, envelope) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING
 
--- name: salvaged
-SELECT source, count(*) FROM salvaged GROUP BY source ORDER BY source
+-- name: salvaged_waiting
+SELECT salvaged.source, salvaged.seq, envelope, hash, is_resend IS NOT NULL FROM salvaged
+LEFT JOIN salvaged_cursor AS settled ON settled.uplink = :uplink AND settled.source = salvaged.source
+LEFT JOIN salvaged_parked AS again
+ON again.uplink = :uplink AND again.source = salvaged.source AND again.seq = salvaged.seq AND is_resend
+WHERE salvaged.seq > coalesce(settled.seq, 0) OR is_resend IS NOT NULL
+ORDER BY salvaged.source, salvaged.seq LIMIT :records_max
+
+-- name: salvaged_cursors
+SELECT uplink, source, seq FROM salvaged_cursor
+
+-- name: salvaged_cursors_of
+SELECT uplink, seq FROM salvaged_cursor WHERE source = ?
+
+-- name: put_salvaged_cursor
+INSERT INTO salvaged_cursor (uplink, source, seq) VALUES (?, ?, ?)
+ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq)
+
+-- name: salvaged_parked
+SELECT uplink, source, seq, reason, is_resend FROM salvaged_parked ORDER BY uplink, source, seq
+
+-- name: salvaged_parked_of
+SELECT DISTINCT seq FROM salvaged_parked WHERE source = ? ORDER BY seq
+
+-- name: put_salvaged_parked
+INSERT INTO salvaged_parked (uplink, source, seq, reason, is_resend) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET reason = excluded.reason, is_resend = excluded.is_resend
+
+-- name: adopt_salvaged_parked
+INSERT INTO salvaged_parked (uplink, source, seq, reason, is_resend) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
+
+-- name: salvaged_answered
+DELETE FROM salvaged_parked WHERE uplink = ? AND source = ? AND seq BETWEEN ? AND ?
+
+-- name: delete_salvaged
+DELETE FROM salvaged WHERE source = :source AND seq BETWEEN :first AND :last AND seq <= :settled
+AND seq NOT IN (SELECT seq FROM salvaged_parked WHERE source = :source)
+
+-- name: salvaged_counts
+SELECT source, count(*) FROM salvaged
+WHERE NOT EXISTS (SELECT 1 FROM salvaged_parked AS parked
+    WHERE parked.source = salvaged.source AND parked.seq = salvaged.seq AND NOT is_resend)
+GROUP BY source ORDER BY source
+
+-- name: salvaged_after
+SELECT source, seq, envelope, hash FROM salvaged WHERE (source, seq) > (?, ?) ORDER BY source, seq LIMIT ?
+
+-- name: resends
+SELECT uplink, seq FROM resend
 
 -- name: oldest_pending
 SELECT seq, at_ms FROM record WHERE seq > ? ORDER BY seq LIMIT 1

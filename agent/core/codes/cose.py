@@ -16,6 +16,7 @@ SIGNATURE_BYTES = 64
 _KEY_ID_BYTES = 8
 _HEAD = b"\xd2\x84"  # tag 18, an array of four
 _EMPTY_MAP = b"\xa0"
+_SIGNATURE_HEAD = b"\x58\x40"  # a byte string of 64
 
 # A deterministic {1: alg, 4: kid} has one encoding for each algorithm: the head below, then the 8 bytes of the key id.
 # So an unknown algorithm, `crit`, a further or a missing or a doubled entry cannot be written at all.
@@ -61,14 +62,12 @@ def decode_sign1(data: bytes) -> Sign1:
         if data[at : at + 1] != _EMPTY_MAP:
             raise HeaderInvalid("the unprotected header is not empty")
         payload, at = cbor.read_byte_string(data, at + 1)
-        signature, at = cbor.read_byte_string(data, at)
     except cbor.CborInvalid as error:
-        raise CoseInvalid(f"header, payload or signature: {error}") from error
-    if at != len(data):
-        raise CoseInvalid("bytes behind it")
-    if len(signature) != SIGNATURE_BYTES:
-        raise CoseInvalid("the signature has not 64 bytes")
+        raise CoseInvalid(f"header or payload: {error}") from error
+    start = at + len(_SIGNATURE_HEAD)
+    if data[at:start] != _SIGNATURE_HEAD or len(data) != start + SIGNATURE_BYTES:
+        raise CoseInvalid("it does not end with a signature of 64 bytes")
     alg = _PROTECTED_HEADS.get(protected[:-_KEY_ID_BYTES])
     if alg is None:
         raise HeaderInvalid("the protected header is not exactly a known alg and a kid of 8 bytes")
-    return Sign1(alg, protected[-_KEY_ID_BYTES:], protected, payload, signature)
+    return Sign1(alg, protected[-_KEY_ID_BYTES:], protected, payload, data[start:])

@@ -19,9 +19,10 @@ def is_time_vague(now: Interval) -> bool:
 
 def require_key_valid(key: TrustedKey, claims: Claims, now: Interval) -> None:
     """Check that the key is valid now and was when it signed. Raises Refused."""
-    if now.is_certainly_before(key.not_before_s * 1000):
+    latest_ms = now.latest_ms
+    if latest_ms is not None and latest_ms < key.not_before_s * 1000:
         raise Refused("key.not-yet-valid", claims, detail="the key is not valid yet")
-    if now.is_certainly_after(key.not_after_s * 1000):
+    if now.earliest_ms > key.not_after_s * 1000:
         raise Refused("key.expired", claims, detail="the key is no longer valid")
     issued_at_s = claims.issued_at_s
     if issued_at_s is not None and not key.not_before_s <= issued_at_s <= key.not_after_s:
@@ -30,9 +31,10 @@ def require_key_valid(key: TrustedKey, claims: Claims, now: Interval) -> None:
 
 def require_in_time(claims: Claims, now: Interval) -> None:
     """Check iat and exp, with the skew grace. Raises Refused."""
-    if claims.expires_at_s is not None and now.is_certainly_after((claims.expires_at_s + SKEW_GRACE_S) * 1000):
+    expires_at_s, issued_at_s, latest_ms = claims.expires_at_s, claims.issued_at_s, now.latest_ms
+    if expires_at_s is not None and now.earliest_ms > (expires_at_s + SKEW_GRACE_S) * 1000:
         raise Refused("time.expired", claims, detail="certainly later than exp")
-    if claims.issued_at_s is not None and now.is_certainly_before((claims.issued_at_s - SKEW_GRACE_S) * 1000):
+    if issued_at_s is not None and latest_ms is not None and latest_ms < (issued_at_s - SKEW_GRACE_S) * 1000:
         raise Refused("time.future", claims, detail="certainly earlier than iat")
 
 

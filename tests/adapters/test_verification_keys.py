@@ -1,0 +1,118 @@
+"""Verification keys: the Wycheproof vectors, range checks, and what fits which algorithm."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa, utils, x25519
+
+from agent.adapters.keys.verification import build_key
+from agent.core.trust_list import AlgorithmUnavailable
+
+ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+MESSAGE = b"a message"
+
+
+def spki(key: Any) -> bytes:
+    encoding, form = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    return bytes(key.public_key().public_bytes(encoding, form))
+
+
+def wycheproof(name: str) -> Any:
+    folder = os.environ.get("SCANWARD_VECTORS")
+    if not folder:
+        pytest.skip("SCANWARD_VECTORS names no folder with wycheproof/ in it (docs/conformance.md)")
+    return json.loads((Path(folder) / "wycheproof" / name).read_text())
+
+
+@pytest.mark.parametrize(
+    ("file", "alg", "cases_min"),
+    [("ecdsa_secp256r1_sha256_p1363_test.json", "ES256", 250), ("ed25519_test.json", "EdDSA", 150)],
+)
+def test_every_wycheproof_vector_is_judged_as_it_says(file: str, alg: str, cases_min: int) -> None:
+    cases, wrong = 0, []
+    for group in wycheproof(file)["testGroups"]:
+        key = build_key(alg, bytes.fromhex(group["publicKeyDer"]))
+        for case in group["tests"]:
+            cases += 1
+            says = key.verify(bytes.fromhex(case["sig"]), bytes.fromhex(case["msg"]))
+            if case["result"] != ("valid" if says else "invalid"):
+                wrong.append((case["tcId"], case["comment"], case["result"], says))
+    assert wrong == []
+    assert cases >= cases_min
+
+
+def test_r_and_s_must_lie_between_zero_and_the_order() -> None:
+    private = ec.generate_private_key(ec.SECP256R1())
+    key = build_key("ES256", spki(private))
+    r, s = utils.decode_dss_signature(private.sign(MESSAGE, ec.ECDSA(hashes.SHA256())))
+
+    def raw(r: int, s: int) -> bytes:
+        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+    assert key.verify(raw(r, s), MESSAGE)
+    for bad_r, bad_s in ((0, s), (r, 0), (0, 0), (ORDER, s), (r, ORDER), (r, 2**256 - 1), (2**256 - 1, s)):
+        assert not key.verify(raw(bad_r, bad_s), MESSAGE)
+    assert not key.verify(raw(s, r), MESSAGE)
+    assert not key.verify(raw(r, s), MESSAGE + b"!")
+
+
+def test_a_der_signature_is_none() -> None:
+    private = ec.generate_private_key(ec.SECP256R1())
+    key = build_key("ES256", spki(private))
+    assert not key.verify(private.sign(MESSAGE, ec.ECDSA(hashes.SHA256())), MESSAGE)
+
+
+@pytest.mark.parametrize("size", [0, 1, 32, 63, 65, 70, 128])
+@pytest.mark.parametrize("alg", ["ES256", "EdDSA"])
+def test_a_signature_of_another_length_is_none(alg: str, size: int) -> None:
+    private: Any = ec.generate_private_key(ec.SECP256R1()) if alg == "ES256" else ed25519.Ed25519PrivateKey.generate()
+    assert not build_key(alg, spki(private)).verify(bytes(size), MESSAGE)
+
+
+def test_an_ed25519_signature_is_verified_and_no_flipped_bit_of_it() -> None:
+    private = ed25519.Ed25519PrivateKey.generate()
+    key = build_key("EdDSA", spki(private))
+    signature = private.sign(MESSAGE)
+    assert key.verify(signature, MESSAGE)
+    for place in range(512):
+        flipped = bytearray(signature)
+        flipped[place // 8] ^= 1 << place % 8
+        assert not key.verify(bytes(flipped), MESSAGE)
+
+
+@pytest.mark.parametrize(
+    ("alg", "private"),
+    [
+        ("ES256", ed25519.Ed25519PrivateKey.generate()),
+        ("ES256", ec.generate_private_key(ec.SECP384R1())),
+        ("ES256", ec.generate_private_key(ec.SECP256K1())),
+        ("ES256", rsa.generate_private_key(65537, 2048)),
+        ("EdDSA", ec.generate_private_key(ec.SECP256R1())),
+        ("EdDSA", x25519.X25519PrivateKey.generate()),
+    ],
+)
+def test_a_key_of_another_kind_does_not_fit(alg: str, private: Any) -> None:
+    with pytest.raises(ValueError, match=f"not a key for {alg}"):
+        build_key(alg, spki(private))
+
+
+@pytest.mark.parametrize("data", [b"", b"no DER", bytes(91), spki(ed25519.Ed25519PrivateKey.generate())[:-1]])
+def test_bytes_that_are_no_key_do_not_fit(data: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        build_key("ES256", data)
+
+
+def test_a_point_that_is_not_on_the_curve_does_not_fit() -> None:
+    good = spki(ec.generate_private_key(ec.SECP256R1()))
+    with pytest.raises(ValueError, match=r"."):
+        build_key("ES256", good[:-1] + bytes((good[-1] ^ 1,)))
+
+
+@pytest.mark.parametrize("alg", ["SM2", "RS256", "none", "HS256", "ES384", "X25519", "es256", ""])
+def test_any_other_algorithm_is_not_to_be_had(alg: str) -> None:
+    with pytest.raises(AlgorithmUnavailable):
+        build_key(alg, spki(ec.generate_private_key(ec.SECP256R1())))

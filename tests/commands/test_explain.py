@@ -1,0 +1,218 @@
+"""`scanward explain`."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import segno
+
+from agent.cli import main
+from fakes.ehc_issuer import CARD, DYNAMIC, NOW_S, STATIC, EhcIssuer, trust_list_file
+
+ISSUER = EhcIssuer()
+AT_NOW = ["--now", str(NOW_S)]
+NATIONAL = f"{CARD.hex()}:0:{'5e' * 16}"
+POLICY = """
+format = "scanward-policy-1"
+version = 1
+[steps.payment]
+verified = ["ehc.dynamic"]
+[steps.registration]
+verified = ["ehc.any"]
+provisional = ["national.any"]
+[steps.dispensing]
+verified = ["ehc.any"]
+confirm = "pharmacist"
+"""
+
+
+@pytest.fixture
+def trust(tmp_path: Path) -> list[str]:
+    file = tmp_path / "trust-list.json"
+    file.write_bytes(trust_list_file(ISSUER.entry()))
+    return ["--trust", str(file)]
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> list[str]:
+    file = tmp_path / "policy.toml"
+    file.write_text(POLICY)
+    return ["--policy", str(file)]
+
+
+def explained(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict[str, Any]]:
+    status = main(["explain", *arguments, "--json"])
+    return status, json.loads(capsys.readouterr().out)
+
+
+def test_each_stage_says_what_it_saw(capsys: pytest.CaptureFixture[str], trust: list[str], policy: list[str]) -> None:
+    status = main(["explain", ISSUER.code(DYNAMIC), *AT_NOW, *trust, *policy, "--step", "payment"])
+    out = capsys.readouterr().out
+    assert status == 0
+    assert "unsigned" in out.splitlines()[0]
+    assert [line.split()[0] for line in out.splitlines()[1:]] == [
+        "read", "recognise", "header", "decode", "key", "signature", "time", "revocation", "verdict", "claims",
+        "decide",
+    ]  # fmt: skip
+    assert "payment: accept, ok" in out
+
+
+def test_personal_data_is_masked(capsys: pytest.CaptureFixture[str], trust: list[str]) -> None:
+    for code in (ISSUER.code(DYNAMIC), ISSUER.code({**STATIC, 4: NOW_S - 60}), NATIONAL, "a text of nobody's business"):
+        for form in ([], ["--json"]):
+            main(["explain", code, *AT_NOW, *trust, *form])
+            out = capsys.readouterr().out.upper()
+            assert CARD.hex().upper()[:5] not in out
+            assert "5E5E" not in out
+            assert "BUSINESS" not in out
+            if code == NATIONAL:
+                assert CARD.hex().upper()[:4] + "…" in out
+
+
+def test_json_holds_the_same(capsys: pytest.CaptureFixture[str], trust: list[str], policy: list[str]) -> None:
+    status, says = explained(capsys, ISSUER.code(STATIC), *AT_NOW, *trust, *policy, "--step", "payment")
+    assert status == 1
+    assert (says["family"], says["verdict"], says["reason"]) == ("ehc", "verified", "ok")
+    assert (says["unchecked"], says["laboratory"]) == (["revocation"], True)
+    assert says["decision"] == {"step": "payment", "answer": "refuse", "reason": "policy.dynamic-required"}
+    assert [stage["stage"] for stage in says["stages"]][-1] == "decide"
+    assert says["claims"]["card"] == CARD.hex().upper()[:4] + "…"
+
+
+@pytest.mark.parametrize(
+    ("code", "step", "status", "verdict", "answer"),
+    [
+        (ISSUER.code(DYNAMIC), None, 0, "verified", None),
+        (ISSUER.code(DYNAMIC), "payment", 0, "verified", "accept"),
+        (ISSUER.code(DYNAMIC), "dispensing", 1, "verified", "ask"),
+        (ISSUER.code(DYNAMIC), "surgery", 1, "verified", "refuse"),
+        (NATIONAL, None, 1, "unverifiable", None),
+        (NATIONAL, "registration", 1, "unverifiable", "provisional"),
+        ("EHC1:nonsense", "registration", 1, "refused", "refuse"),
+    ],
+)
+def test_the_exit_status_is_0_only_if_verified_and_accepted(
+    capsys: pytest.CaptureFixture[str], trust: list[str], policy: list[str], code: str, step: str | None, status: int,
+    verdict: str, answer: str | None,
+) -> None:  # fmt: skip
+    for_step = [*policy, "--step", step] if step else []
+    got, says = explained(capsys, code, *AT_NOW, *trust, *for_step)
+    assert (got, says["verdict"]) == (status, verdict)
+    assert (says["decision"] and says["decision"]["answer"]) == answer
+
+
+def test_without_a_trust_list_nothing_is_trusted_and_a_step_without_policy_refuses(
+    capsys: pytest.CaptureFixture[str], trust: list[str]
+) -> None:
+    status, says = explained(capsys, ISSUER.code(DYNAMIC), *AT_NOW)
+    assert (status, says["reason"], says["laboratory"]) == (1, "key.no-trust-list", False)
+    status, says = explained(capsys, ISSUER.code(DYNAMIC), *AT_NOW, *trust, "--step", "payment")
+    assert (status, says["decision"]["reason"]) == (1, "policy.none")
+
+
+@pytest.mark.parametrize(
+    ("now", "reason"),
+    [
+        (f"{NOW_S}", "ok"),
+        (f"{NOW_S + 75}.000", "ok"),
+        (f"{NOW_S + 75}.001", "time.expired"),
+        ("2027-01-15T08:00:00Z", "ok"),
+        ("2027-01-15T16:00:00.5+08:00", "ok"),
+        ("2027-01-15T08:00:00+08:00", "time.future"),
+    ],
+)
+def test_now_is_unix_seconds_or_rfc_3339(
+    capsys: pytest.CaptureFixture[str], trust: list[str], now: str, reason: str
+) -> None:
+    assert explained(capsys, ISSUER.code(DYNAMIC), *trust, "--now", now)[1]["reason"] == reason
+
+
+def test_without_now_the_clock_of_the_machine_counts(capsys: pytest.CaptureFixture[str], trust: list[str]) -> None:
+    long_past = {**DYNAMIC, 6: 1_767_300_000, 4: 1_767_300_060}
+    assert explained(capsys, ISSUER.code(long_past), *trust)[1]["reason"] == "time.expired"
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_a_dash_reads_standard_input(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, trust: list[str], end: str
+) -> None:
+    stdin = io.TextIOWrapper(io.BytesIO((ISSUER.code(DYNAMIC) + end).encode()))
+    monkeypatch.setattr("sys.stdin", stdin)
+    assert explained(capsys, "-", *AT_NOW, *trust)[0] == 0
+
+
+def test_an_endless_line_on_standard_input_is_over_long(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"1" * 1_000_000)))
+    status, says = explained(capsys, "-")
+    assert (status, says["reason"]) == (1, "scan.over-long")
+
+
+def test_a_picture_is_read(capsys: pytest.CaptureFixture[str], trust: list[str], tmp_path: Path) -> None:
+    picture = tmp_path / "code.png"
+    segno.make(ISSUER.code(DYNAMIC), micro=False).save(picture, scale=4)
+    status, says = explained(capsys, "--image", str(picture), *AT_NOW, *trust)
+    assert (status, says["verdict"]) == (0, "verified")
+    assert "]Q1" in says["stages"][0]["saw"]
+
+
+def test_of_several_codes_in_a_picture_the_known_one_is_taken_and_named(
+    capsys: pytest.CaptureFixture[str], trust: list[str], tmp_path: Path
+) -> None:
+    from PIL import Image
+
+    texts, sheet = ("first unknown text", ISSUER.code(DYNAMIC)), Image.new("L", (800, 1200), 255)
+    for at, text in enumerate(texts):
+        out = io.BytesIO()
+        segno.make(text, micro=False).save(out, kind="png", scale=4)
+        sheet.paste(Image.open(out).convert("L"), (40, 40 + at * 500))
+    sheet.save(tmp_path / "two.png")
+    status, says = explained(capsys, "--image", str(tmp_path / "two.png"), *AT_NOW, *trust)
+    assert (status, says["family"]) == (0, "ehc")
+    assert "of 2 in the picture" in says["stages"][0]["saw"]
+
+
+def test_a_picture_without_a_code_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    from PIL import Image
+
+    Image.new("L", (100, 100), 255).save(tmp_path / "white.png")
+    status, says = explained(capsys, "--image", str(tmp_path / "white.png"))
+    assert (status, says["verdict"], says["reason"]) == (1, "refused", "scan.no-code")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["X", "--trust", "missing.json"], "missing.json: No such file"),
+        (["X", "--trust", "."], "directory"),
+        (["X", "--trust", "garbage"], "trust list is not valid"),
+        (["X", "--step", "payment", "--policy", "garbage"], "policy is not valid"),
+        (["--image", "missing.png"], "missing.png: No such file"),
+        (["--image", "garbage"], "not a picture"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_one_clear_line_and_status_2(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: list[str],
+    message: str,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    Path("garbage").write_text("garbage")
+    assert main(["explain", *arguments]) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert (captured.out, captured.err.count("\n")) == ("", 1)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["X", "--image", "x.png"], ["X", "--now", "yesterday"], ["X", "--now", "2027-01-15T08:00:00"],
+     ["X", "--now", "-1"], ["X", "--policy", "p.toml"], ["X", "Y"]],
+)  # fmt: skip
+def test_usage_errors_have_status_2(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(["explain", *arguments])
+    assert exit_.value.code == 2
+    assert "usage:" in capsys.readouterr().err

@@ -1,0 +1,193 @@
+"""The trust list and the revocation list: what is read, what is refused and how it is named."""
+
+import hashlib
+import json
+import struct
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.adapters.keys.verification import build_key
+from agent.core.trust_list import (
+    REVOKED_BYTES_MAX,
+    TRUST_LIST_BYTES_MAX,
+    AlgorithmUnavailable,
+    TrustListInvalid,
+    VerificationKey,
+    parse_revoked,
+    parse_trust_list,
+)
+from fakes.ehc_issuer import EhcIssuer, trust_list_file
+
+ES256, EDDSA = EhcIssuer(), EhcIssuer("EdDSA")
+
+
+def refuse_sm2(alg: str, spki: bytes) -> VerificationKey:
+    if alg == "SM2":
+        raise AlgorithmUnavailable(alg)
+    return build_key(alg, spki)
+
+
+def test_the_list_of_the_byte_vectors_is_read_whole(vectors: Any) -> None:
+    file = vectors("ehc1")["trust_list"]
+    trust_list = parse_trust_list(json.dumps(file).encode(), build_key)
+    assert (trust_list.version, trust_list.issued_at_s) == (17, 1_795_248_000)
+    assert trust_list.issuers == {("ehc", "4420"), ("platform", "4420")}
+    assert len(trust_list.keys) == 4
+    for entry in file["keys"]:
+        key = trust_list.find(entry["family"], entry["issuer"], bytes.fromhex(entry["kid"]))
+        assert key is not None
+        assert (key.key is None) is (entry["alg"] == "X25519")
+        assert (key.alg, key.usage) == (entry["alg"], set(entry["usage"]))
+        assert hashlib.sha256(key.spki).digest()[:8] == key.key_id
+        assert (key.not_before_s, key.not_after_s) == (1_767_225_600, 2_082_758_400)
+    (receipt,) = trust_list.with_usage("platform", "receipt")
+    assert receipt.key is not None
+    assert trust_list.find("ehc", "4401", receipt.key_id) is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"kid": "00" * 8}, r"keys\[1\]\.kid: not the first 8 bytes"),
+        ({"kid": ES256.kid.hex().upper()}, r"keys\[1\]\.kid: lower-case"),
+        ({"kid": ES256.kid.hex()[:14]}, r"keys\[1\]\.kid: not the first"),
+        ({"kid": ""}, r"keys\[1\]\.kid: lower-case"),
+        ({"kid": None}, r"kid.*\$\.keys\[1\]"),
+        ({"spki": "!!!!"}, r"keys\[1\]\.spki: not base64"),
+        ({"spki": None}, r"keys\[1\]\.spki: missing"),
+        ({"alg": "EdDSA"}, r"keys\[1\]\.spki: not a key for EdDSA"),
+        ({"alg": "X25519"}, r"keys\[1\]\.spki: not an X25519 key"),
+        ({"alg": ""}, r"\$\.keys\[1\]\.alg"),
+        ({"usage": None}, r"keys\[1\]\.usage: missing"),
+        ({"usage": "static"}, r"\$\.keys\[1\]\.usage"),
+        ({"not_before": None}, r"keys\[1\]\.not_before: missing"),
+        ({"not_after": None}, r"keys\[1\]\.not_after: missing"),
+        ({"not_after": "2025-01-01T00:00:00Z"}, r"keys\[1\]\.not_after: before not_before"),
+        ({"not_after": "2036-01-01T00:00:00"}, r"\$\.keys\[1\]\.not_after"),
+        ({"not_after": "soon"}, r"\$\.keys\[1\]\.not_after"),
+        ({"issuer": "44 20"}, r"keys\[1\]\.issuer"),
+        ({"issuer": "x" * 33}, r"keys\[1\]\.issuer"),
+        ({"issuer": ""}, r"\$\.keys\[1\]\.issuer"),
+        ({"issuer": 4420}, r"\$\.keys\[1\]\.issuer"),
+        ({"family": "EHC"}, r"\$\.keys\[1\]\.family"),
+        ({"family": "hcert", "kid": "xyz"}, r"keys\[1\]\.kid"),
+    ],
+)
+def test_a_bad_entry_is_named_by_its_place_and_field(changed: dict[str, Any], message: str) -> None:
+    with pytest.raises(TrustListInvalid, match=message):
+        parse_trust_list(trust_list_file(EDDSA.entry(), ES256.entry(**changed)), build_key)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"format": "scanward-trust-list-2"}, r"\$\.format"),
+        ({"version": -1}, r"\$\.version"),
+        ({"version": "17"}, r"\$\.version"),
+        ({"version": 2**63}, "not valid"),
+        ({"issued_at": "2026-11-21"}, r"\$\.issued_at"),
+        ({"issued_at": "2026-11-21T08:00:00"}, r"\$\.issued_at"),
+        ({"keys": {}}, r"\$\.keys"),
+    ],
+)
+def test_a_bad_head_is_named(changed: dict[str, Any], message: str) -> None:
+    with pytest.raises(TrustListInvalid, match=message):
+        parse_trust_list(trust_list_file(**changed), build_key)
+
+
+def test_a_key_listed_twice_is_refused_but_not_under_two_issuers() -> None:
+    with pytest.raises(TrustListInvalid, match=r"keys\[2\]\.kid: .* twice"):
+        parse_trust_list(trust_list_file(ES256.entry(), EDDSA.entry(), ES256.entry(usage=["static"])), build_key)
+    both = parse_trust_list(trust_list_file(ES256.entry(), ES256.entry(issuer="4401")), build_key)
+    assert len(both.keys) == 2
+
+
+def test_an_algorithm_this_machine_lacks_does_not_sink_the_list() -> None:
+    sm2 = EhcIssuer(label=b"an issuer with SM2")
+    trust_list = parse_trust_list(trust_list_file(sm2.entry(alg="SM2"), ES256.entry()), refuse_sm2)
+    lacking, usable = trust_list.find("ehc", "4420", sm2.kid), trust_list.find("ehc", "4420", ES256.kid)
+    assert lacking is not None
+    assert (lacking.key, lacking.alg) == (None, "SM2")
+    assert usable is not None
+    assert usable.key is not None
+
+
+def test_families_and_fields_of_a_newer_platform_are_kept_inert() -> None:
+    hcert = {"family": "hcert", "issuer": "AT", "kid": "aa" * 8, "alg": "ES256", "x5c": ["MII="], "novel": {"a": 1}}
+    trust_list = parse_trust_list(trust_list_file(hcert, ES256.entry(novel=True), novel=[1]), build_key)
+    inert = trust_list.find("hcert", "AT", b"\xaa" * 8)
+    assert inert is not None
+    assert (inert.key, inert.usage, inert.spki) == (None, frozenset(), b"")
+
+
+def test_a_list_that_is_too_large_is_refused_unread() -> None:
+    with pytest.raises(TrustListInvalid, match="at most"):
+        parse_trust_list(trust_list_file() + b" " * TRUST_LIST_BYTES_MAX, build_key)
+
+
+@given(st.binary(max_size=200) | st.text(max_size=100).map(lambda text: json.dumps(text).encode()))
+def test_any_bytes_are_a_list_or_refused(data: bytes) -> None:
+    with pytest.raises(TrustListInvalid):
+        parse_trust_list(data, build_key)
+
+
+def revoked_file(*prefixes: bytes) -> bytes:
+    return b"".join(sorted(prefixes))
+
+
+def test_the_prefixes_are_those_of_the_protocol() -> None:
+    """The formula, written out once more: SHA-256("card" || card), SHA-256("kid" || family || 0x00 || kid), 8 bytes."""
+    card, kid = bytes(range(32)), bytes(8)
+    of_card = hashlib.sha256(b"card" + card).digest()[:8]
+    of_kid = hashlib.sha256(b"kidehc\x00" + kid).digest()[:8]
+    revoked = parse_revoked(revoked_file(of_card, of_kid, bytes(8), b"\xff" * 8))
+    assert len(revoked) == 4
+    assert (revoked.has_card(card), revoked.has_kid("ehc", kid)) == (True, True)
+    assert (revoked.has_card(bytes(32)), revoked.has_kid("platform", kid), revoked.has_kid("ehc", card[:8])) == (
+        False,
+        False,
+        False,
+    )
+
+
+@given(st.sets(st.binary(min_size=32, max_size=32), max_size=30), st.lists(st.binary(min_size=32, max_size=32)))
+def test_a_card_is_revoked_if_and_only_if_it_is_listed(listed: set[bytes], others: list[bytes]) -> None:
+    revoked = parse_revoked(revoked_file(*(hashlib.sha256(b"card" + card).digest()[:8] for card in listed)))
+    for card in [*listed, *others]:
+        assert revoked.has_card(card) is (card in listed)
+
+
+def test_a_key_asked_about_twice_gets_the_same_answer() -> None:
+    kid = bytes(8)
+    revoked = parse_revoked(revoked_file(hashlib.sha256(b"kidehc\x00" + kid).digest()[:8]))
+    assert [revoked.has_kid("ehc", kid), revoked.has_kid("ehc", kid)] == [True, True]
+    assert [revoked.has_kid("ehc", kid + b"x"), revoked.has_kid("ehc", kid + b"x")] == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"1234567", "multiple of 8"),
+        (b"123456781", "multiple of 8"),
+        (bytes(16), "ascending"),
+        (b"bbbbbbbbaaaaaaaa", "ascending"),
+        (b"aaaaaaaabbbbbbbbaaaaaaaa", "ascending"),
+        (bytes(REVOKED_BYTES_MAX + 8), "at most"),
+    ],
+)
+def test_a_damaged_revocation_list_is_refused(data: bytes, message: str) -> None:
+    with pytest.raises(TrustListInvalid, match=message):
+        parse_revoked(data)
+
+
+def test_an_empty_revocation_list_revokes_nothing() -> None:
+    assert not parse_revoked(b"").has_card(bytes(32))
+
+
+def test_the_order_is_that_of_the_bytes_whatever_the_machine() -> None:
+    """As little-endian numbers these two would be in the wrong order."""
+    revoked = parse_revoked(struct.pack(">QQ", 0x01FF, 0x0200))
+    assert len(revoked) == 2
