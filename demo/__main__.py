@@ -75,8 +75,8 @@ async def play(folder: Path, *, is_interactive: bool) -> tuple[Verdict, Usage]:
         journal.unasked = setting.display.left_over()
         usage = usage_of(setting.agent.pid)
         if is_interactive:
-            say("\nBoth programs stay up; look at the pages, then press Enter to end.")
-            await wait_for_a_person()
+            say("\nBoth programs stay up; look at the pages.")
+            await wait_for_a_person("the verdict")
     show_table(journal)
     return judge(journal, setting.database, setting.logs), usage
 
@@ -100,13 +100,19 @@ async def delivered(journal: Journal, database: Path) -> None:
         await asyncio.sleep(0.1)
 
 
-async def wait_for_a_person() -> None:
-    """Wait for Enter."""
-    say("      [Enter]")
-    await asyncio.to_thread(sys.stdin.readline)
+async def wait_for_a_person(what: str) -> None:
+    """Wait for Enter, so that Ctrl-C still works meanwhile."""
+    print(f"      next: {what}  [Enter] ", end="", flush=True)
+    loop, pressed = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(sys.stdin, pressed.set)
+    try:
+        await pressed.wait()
+        sys.stdin.readline()
+    finally:
+        loop.remove_reader(sys.stdin)
 
 
-async def wait_for_nobody() -> None:
+async def wait_for_nobody(what: str) -> None:
     """Go on at once."""
 
 

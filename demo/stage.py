@@ -11,6 +11,9 @@ from demo.tty import TtyScanner
 from platform_stub.issuer import Issuer
 
 READ_S_MAX = 5.0
+Mint = Callable[[], str]
+"""Makes a code at the moment it is shown."""
+
 MARKS = {"accept": "✔", "provisional": "~", "ask": "?", "refuse": "✘"}
 
 
@@ -23,23 +26,29 @@ class Stage:
     stranger: Issuer  # issues codes that no trust list names
     journal: Journal
     say: Callable[[str], None]
-    pause: Callable[[], Awaitable[None]]  # waits for a person, or not
+    pause: Callable[[str], Awaitable[None]]  # waits for a person, told what comes next; or goes on at once
 
     def now_s(self) -> int:
         """Return the time codes are minted at."""
         return int(time.clock_gettime(time.CLOCK_REALTIME))
 
-    async def scan(self, scanner: TtyScanner, what: str, text: str, answer: str, reason: str = "ok") -> None:
-        """Put one code before one scanner and wait for what the display shows."""
-        await self.pause()
+    async def scan(self, scanner: TtyScanner, what: str, mint: Mint, answer: str, reason: str = "ok") -> str:
+        """Let a person get ready, then mint a code and put it before one scanner; return the code."""
+        await self.pause(f"{what} at {scanner.id}")
+        return await self.scan_at_once(scanner, what, mint(), answer, reason)
+
+    async def scan_at_once(self, scanner: TtyScanner, what: str, text: str, answer: str, reason: str = "ok") -> str:
+        """Put a code before one scanner and wait for what the display shows; for codes that would expire in a pause."""
         one = self._present(scanner, what, text, answer, reason)
         scanner.type(text)
         one.shown = await self.setting.display.next_decision(scanner.id)
         self._tell(one)
+        return text
 
-    async def race(self, what: str, text: str) -> None:
+    async def race(self, what: str, mint: Mint) -> None:
         """Put one code before both scanners at the same instant: exactly one may accept it."""
-        await self.pause()
+        await self.pause(f"{what} at both scanners")
+        text = mint()
         number = len(self.journal.races()) + 1
         both = (self.setting.registration, self.setting.payment)
         pair = [self._present(scanner, what, text, "accept|refuse", "") for scanner in both]

@@ -4,6 +4,7 @@ Nothing here asks the agent. A floor on the number of scans makes an empty run f
 """
 
 import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,31 @@ from demo.journal import Journal, Presented
 
 SCANS_MIN = 14
 
-RECORDS = "SELECT ledger_id, seq, hash, answer, replay_id FROM records WHERE kind = 0"
+ANSWERS = ("accept", "provisional", "ask", "refuse")  # record.cddl, answer
+
+RECORDS = "SELECT ledger_id, seq, hash, answer, reason, step, scanner, replay_id FROM records WHERE kind = 0"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One decision as the platform's database holds it."""
+
+    identity: tuple[str, int]
+    hash: str
+    answer: str
+    reason: str
+    step: str
+    scanner: str
+    replay_id: bytes | None
+
+    def is_what_was_shown(self, one: Presented) -> bool:
+        """Say whether it is the very record and decision that the display showed for that scan."""
+        shown = one.shown or {}
+        return (
+            self.hash == shown.get("hash")
+            and (self.answer, self.reason, self.step) == (shown.get("answer"), shown.get("reason"), shown.get("step"))
+            and self.scanner == one.scanner
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +66,14 @@ class Verdict:
 
 def judge(journal: Journal, database: Path, logs: list[Path]) -> Verdict:
     """Compare the journal with the platform's database, and look for secrets in the logs."""
-    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
-        rows = connection.execute(RECORDS).fetchall()
-    held: dict[tuple[str, int], list[bytes]] = {}
-    for ledger_id, seq, hash_, _answer, _replay_id in rows:
-        held.setdefault((bytes(ledger_id).hex(), seq), []).append(bytes(hash_))
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        rows = [
+            Held((bytes(ledger_id).hex(), seq), bytes(hash_).hex(), ANSWERS[answer], *rest)
+            for ledger_id, seq, hash_, answer, *rest in connection.execute(RECORDS)
+        ]
+    held: dict[tuple[str, int], list[Held]] = {}
+    for row in rows:
+        held.setdefault(row.identity, []).append(row)
     faults = _race_faults(journal) + _leaks(journal, logs)
     shown = {one.identity for one in journal.presented if one.identity is not None}
     if len(shown) != sum(one.identity is not None for one in journal.presented):
@@ -63,22 +91,16 @@ def judge(journal: Journal, database: Path, logs: list[Path]) -> Verdict:
     )
 
 
-def _is_held(one: Presented, held: dict[tuple[str, int], list[bytes]]) -> bool:
-    """Say whether the platform holds exactly the record that was shown."""
-    return one.identity is not None and one.shown is not None and any(
-        hash_.hex() == one.shown["hash"] for hash_ in held.get(one.identity, ())
-    )  # fmt: skip
+def _is_held(one: Presented, held: dict[tuple[str, int], list[Held]]) -> bool:
+    """Say whether the platform holds exactly what was shown."""
+    return one.identity is not None and any(row.is_what_was_shown(one) for row in held.get(one.identity, ()))
 
 
-def _twice(
-    rows: list[tuple[bytes, int, bytes, int, bytes | None]],
-    held: dict[tuple[str, int], list[bytes]],
-    shown: set[tuple[str, int]],
-) -> int:
+def _twice(rows: list[Held], held: dict[tuple[str, int], list[Held]], shown: set[tuple[str, int]]) -> int:
     """Count records held twice, decisions nobody saw, and one-time codes accepted more than once."""
-    copies = sum(len(hashes) - 1 for hashes in held.values())
+    copies = sum(len(same) - 1 for same in held.values())
     unseen = len(held.keys() - shown)
-    uses = [bytes(replay_id) for *_, answer, replay_id in rows if replay_id is not None and answer != 3]
+    uses = [row.replay_id for row in rows if row.replay_id is not None and row.answer != "refuse"]
     return copies + unseen + len(uses) - len(set(uses))
 
 

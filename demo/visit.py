@@ -11,6 +11,8 @@ from platform_stub.base45 import decode as base45_decode
 from platform_stub.base45 import encode as base45_encode
 from platform_stub.issuer import national_static_text
 
+NATIONAL = ("provisional", "family.no-offline-proof")
+
 
 def invented_card(journal: Journal) -> Callable[[], bytes]:
     """Return a maker of card ids that belong to nobody; each is noted as a secret."""
@@ -41,66 +43,77 @@ async def visit(stage: Stage) -> None:
 
 
 async def _judged_offline(stage: Stage, card: Callable[[], bytes]) -> None:
-    say, issuer = stage.say, stage.issuer
+    say, issuer, now_s = stage.say, stage.issuer, stage.now_s
     registration, payment = stage.setting.registration, stage.setting.payment
     patient = card()
+    static = issuer.mint_static(patient, now_s() - 3_600)
     say("\nA patient arrives with a printed code.")
-    static = issuer.mint_static(patient, stage.now_s() - 3_600)
-    await stage.scan(registration, "static code", static, "accept")
+    await stage.scan(registration, "static code", lambda: static, "accept")
     say("The same paper at the cashier confirms identity, but payment needs a code that works only once.")
-    await stage.scan(payment, "static code", static, "refuse", "policy.dynamic-required")
-    dynamic = issuer.mint_dynamic(patient, stage.now_s())
-    await stage.scan(payment, "dynamic code", dynamic, "accept")
-    say("Somebody took a picture of it and tries again, here and at the other counter.")
-    await stage.scan(payment, "the same again", dynamic, "refuse", "replay.used")
-    await stage.scan(registration, "the same again", dynamic, "refuse", "replay.used")
+    await stage.scan(payment, "static code", lambda: static, "refuse", "policy.dynamic-required")
+    used = await stage.scan(payment, "dynamic code", lambda: issuer.mint_dynamic(patient, now_s()), "accept")
+    say("Somebody took a picture of it and tries again at once, here and at the other counter.")
+    await stage.scan_at_once(payment, "the same again", used, "refuse", "replay.used")
+    await stage.scan_at_once(registration, "the same again", used, "refuse", "replay.used")
     say("One fresh code before both scanners at the same instant: exactly one may win.")
-    await stage.race("racing code", issuer.mint_dynamic(card(), stage.now_s()))
+    await stage.race("racing code", lambda: issuer.mint_dynamic(card(), now_s()))
     say("A second patient; this issuer signs with Ed25519.")
-    await stage.scan(payment, "EdDSA code", issuer.mint_dynamic(card(), stage.now_s(), alg="EdDSA"), "accept")
+    await stage.scan(payment, "EdDSA code", lambda: issuer.mint_dynamic(card(), now_s(), alg="EdDSA"), "accept")
 
 
 async def _never_fooled(stage: Stage, card: Callable[[], bytes]) -> None:
-    say, issuer = stage.say, stage.issuer
+    say, issuer, now_s = stage.say, stage.issuer, stage.now_s
     registration, payment = stage.setting.registration, stage.setting.payment
     say("\nCodes that must not pass: one bit flipped, expired, from the future, of an unknown issuer, noise.")
-    now_s = stage.now_s()
-    flipped = flip_one_bit(issuer.mint_dynamic(card(), now_s))
+
+    def flipped() -> str:
+        return flip_one_bit(issuer.mint_dynamic(card(), now_s()))
+
+    def stale() -> str:
+        return issuer.mint_dynamic(card(), now_s() - 3_600)
+
+    def early() -> str:
+        return issuer.mint_dynamic(card(), now_s() + 3_600)
+
+    def unknown() -> str:
+        return stage.stranger.mint_dynamic(card(), now_s())
+
     await stage.scan(payment, "code with a flipped bit", flipped, "refuse", "signature.")
-    expired = issuer.mint_dynamic(card(), now_s - 3_600)
-    await stage.scan(payment, "expired code", expired, "refuse", "time.expired")
-    future = issuer.mint_dynamic(card(), now_s + 3_600)
-    await stage.scan(payment, "code from the future", future, "refuse", "time.future")
-    unknown = stage.stranger.mint_dynamic(card(), now_s)
-    await stage.scan(payment, "code of an unknown issuer", unknown, "refuse", "key.")
-    await stage.scan(
-        registration, "text that is no code", "https://clinic.example/Menu?a=1;b=2", "refuse", "family.unknown"
-    )
-    await stage.scan(registration, "over-long noise", "7" * 9_000, "refuse", "scan.over-long")
+    await stage.scan(payment, "expired code", stale, "refuse", "time.expired")
+    await stage.scan(payment, "code from the future", early, "refuse", "time.future")
+    await stage.scan(payment, "code of an unknown issuer", unknown, "refuse", "key.unknown-issuer")
+    menu = "https://clinic.example/Menu?a=1;b=2"
+    await stage.scan(registration, "text that is no code", lambda: menu, "refuse", "family.unknown")
+    await stage.scan(registration, "over-long noise", lambda: "7" * 9_000, "refuse", "scan.over-long")
     say("A national text code carries no signature: shown as such, never as genuine.")
-    national = national_static_text(card())
-    await stage.scan(registration, "national text code", national, "provisional", "family.no-offline-proof")
+    await stage.scan(registration, "national text code", lambda: national_static_text(card()), *NATIONAL)
 
 
 async def _cut_off(stage: Stage, card: Callable[[], bytes]) -> None:
-    say, issuer = stage.say, stage.issuer
+    say, issuer, now_s = stage.say, stage.issuer, stage.now_s
     registration, payment = stage.setting.registration, stage.setting.payment
+
+    def static() -> str:
+        return issuer.mint_static(card(), now_s() - 60)
+
+    def dynamic() -> str:
+        return issuer.mint_dynamic(card(), now_s())
+
     say("\nThe platform goes away (killed). Patients keep coming.")
     await stage.setting.platform.kill()
-    before = issuer.mint_dynamic(card(), stage.now_s())
-    await stage.scan(payment, "dynamic code, no platform", before, "accept")
-    await stage.scan(registration, "static code, no platform", issuer.mint_static(card(), stage.now_s() - 60), "accept")
-    await stage.scan(registration, "national code, no platform", national_static_text(card()), "provisional", "family.")
-    say("Half a code has been read when the agent is killed (SIGKILL); it comes up again by itself.")
-    interrupted = issuer.mint_dynamic(card(), stage.now_s())
+    await stage.scan(registration, "static code, no platform", static, "accept")
+    await stage.scan(registration, "national code, no platform", lambda: national_static_text(card()), *NATIONAL)
+    before = await stage.scan(payment, "dynamic code, no platform", dynamic, "accept")
+    say("Half of another code has been read when the agent is killed (SIGKILL); it is started again.")
+    interrupted = dynamic()
     await stage.half_scan(payment, interrupted)
     await stage.setting.agent.kill()
     await stage.setting.agent.start()
     await stage.setting.display.connected()
-    await stage.scan(payment, "the interrupted code, whole", interrupted, "accept")
+    await stage.scan_at_once(payment, "the interrupted code, whole", interrupted, "accept")
     say("What was used before the crash stays used.")
-    await stage.scan(payment, "code used before the crash", before, "refuse", "replay.used")
-    await stage.scan(registration, "static code, no platform", issuer.mint_static(card(), stage.now_s() - 60), "accept")
+    await stage.scan_at_once(payment, "code used before the crash", before, "refuse", "replay.used")
+    await stage.scan(registration, "static code, no platform", static, "accept")
     say("\nThe platform returns.")
     await stage.setting.platform.start()
-    await stage.scan(payment, "dynamic code, platform back", issuer.mint_dynamic(card(), stage.now_s()), "accept")
+    await stage.scan(payment, "dynamic code, platform back", dynamic, "accept")

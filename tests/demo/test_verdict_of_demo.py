@@ -11,9 +11,8 @@ LEDGER = b"L" * 16
 
 
 def shown(seq: int, answer: str = "accept", reason: str = "ok") -> dict[str, object]:
-    return {
-        "ledger_id": LEDGER.hex(), "seq": seq, "hash": (bytes([seq]) * 32).hex(), "answer": answer, "reason": reason,
-    }  # fmt: skip
+    hash_ = (bytes([seq]) * 32).hex()
+    return {"ledger_id": LEDGER.hex(), "seq": seq, "hash": hash_, "answer": answer, "reason": reason, "step": "pay"}
 
 
 @pytest.fixture
@@ -28,9 +27,14 @@ def journal() -> Journal:
 def database(tmp_path):
     path = tmp_path / "platform.sqlite"
     with sqlite3.connect(path) as connection:
-        connection.execute("CREATE TABLE records (ledger_id, seq, hash, answer, replay_id, kind)")
-        rows = [(LEDGER, seq, bytes([seq]) * 32, 0, bytes([seq]) * 16, 0) for seq in range(1, SCANS_MIN + 1)]
-        connection.executemany("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?)", rows)
+        connection.execute(
+            "CREATE TABLE records (ledger_id, seq, hash, answer, reason, step, scanner, replay_id, kind)"
+        )
+        rows = [
+            (LEDGER, seq, bytes([seq]) * 32, 0, "ok", "pay", "desk", bytes([seq]) * 16, 0)
+            for seq in range(1, SCANS_MIN + 1)
+        ]
+        connection.executemany("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
     return path
 
 
@@ -67,13 +71,29 @@ def test_a_record_with_other_bytes_is_lost(journal, database, log):
     assert judge(journal, database, [log]).lost == 1
 
 
+@pytest.mark.parametrize(
+    "change_to", ["answer = 3", "reason = 'policy.none'", "step = 'registration'", "scanner = 'window'"]
+)
+def test_another_decision_than_was_shown_is_lost(journal, database, log, change_to):
+    change(database, f"UPDATE records SET {change_to} WHERE seq = 3")  # noqa: S608
+    verdict = judge(journal, database, [log])
+    assert (verdict.lost, verdict.is_good) == (1, False)
+
+
 def test_a_second_copy_counts_as_twice(journal, database, log):
-    change(database, "INSERT INTO records SELECT ledger_id, seq, zeroblob(32), answer, NULL, kind FROM records LIMIT 1")
+    change(
+        database,
+        "INSERT INTO records SELECT ledger_id, seq, zeroblob(32), 0, reason, step, scanner, NULL, 0"
+        " FROM records LIMIT 1",
+    )
     assert judge(journal, database, [log]).twice == 1
 
 
 def test_a_decision_nobody_saw_counts_as_twice(journal, database, log):
-    change(database, "INSERT INTO records SELECT ledger_id, 99, hash, 3, NULL, kind FROM records LIMIT 1")
+    change(
+        database,
+        "INSERT INTO records SELECT ledger_id, 99, hash, 3, reason, step, scanner, NULL, 0 FROM records LIMIT 1",
+    )
     assert judge(journal, database, [log]).twice == 1
 
 
@@ -105,6 +125,9 @@ def test_a_scan_that_nothing_was_shown_for_is_neither_expected_nor_delivered(jou
 def test_a_race_must_end_with_exactly_one_acceptance(journal, database, log, first, second, is_good):
     for one, what in zip(journal.presented, (first, second), strict=False):
         one.race, one.shown = 1, what
+        if what is not None:
+            answer, seq = {"accept": 0, "refuse": 3}[what["answer"]], what["seq"]
+            change(database, f"UPDATE records SET answer = {answer}, reason = '{what['reason']}' WHERE seq = {seq}")  # noqa: S608
     assert judge(journal, database, [log]).is_good is is_good
 
 
