@@ -6,17 +6,18 @@ An unexpected exception ends the process, and the service manager starts it agai
 import asyncio
 import json
 import logging
+import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TextIO
 
 from agent import __version__
 from agent.adapters.clock import SystemClock, SystemRandomness
 from agent.adapters.console.console import Console
+from agent.adapters.console.lines import Lines
 from agent.adapters.console.server import ConsoleServer
 from agent.adapters.keys.sealing import new_data_key
 from agent.adapters.keys.signing import TerminalKey, load_or_create
@@ -32,6 +33,7 @@ from agent.adapters.trust_store.refresher_process import RefresherProcess
 from agent.adapters.trust_store.store import TrustStore
 from agent.adapters.uplinks.http import HttpUplink
 from agent.config import Config, ScannerSettings
+from agent.core.time_interval import SignedTime
 from agent.ports import Clock, Randomness, Scanner
 from agent.tasks.checkpoint import Checkpoint
 from agent.tasks.delivery import Delivery, Identity
@@ -81,15 +83,15 @@ class LedgerValues:
         return value if isinstance(value, bytes) else None
 
     async def set(self, name: str, value: bytes) -> None:
-        """Set a value; return once it is durable."""
+        """Set a value; return once it is durable. Raises LedgerFull."""
         await self._ledger.put_state(name, value)
 
 
-async def run(config: Config, *, service: Service, lines_to: TextIO | None, stop: asyncio.Event) -> None:
+async def run(config: Config, *, service: Service, lines_to: Lines | None, stop: asyncio.Event) -> None:
     """Run the agent until `stop` is set. Raises what ports.py lists for start-up; anything else is a bug."""
     paths = Paths(config.state_directory)
     paths.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    clock, randomness = SystemClock(), SystemRandomness()
+    clock, randomness, signed_time = SystemClock(), SystemRandomness(), SignedTime()
     async with AsyncExitStack() as stack:
         ledger = await stack.enter_async_context(ThreadedLedger(open_ledger(config, paths, randomness)))
         history = await ledger.history(clock.now().now)
@@ -116,6 +118,7 @@ async def run(config: Config, *, service: Service, lines_to: TextIO | None, stop
                 display=console,
                 clock=clock,
                 randomness=randomness,
+                signed_time=signed_time,
                 settings=config.delivery,
             )
             succession = Succession(ledger=ledger, history=history, display=console, new_delivery=new_delivery)
@@ -129,9 +132,15 @@ async def run(config: Config, *, service: Service, lines_to: TextIO | None, stop
             tasks["delivery:http"] = succession.run()
         if (refresher := build_refresher(config, paths)) is not None:
             tasks["trust"] = keep_trust_fresh(
-                refresher, store, clock, randomness, config.trust, console.notice, asyncio.Event()
+                refresher,
+                store,
+                clock,
+                randomness,
+                config.trust,
+                console.notice,
+                announced=asyncio.Event(),  # no platform announces a new trust list yet: it is fetched on schedule
             )
-        tasks["housekeeping"] = keep_house(ledger, history, clock)
+        tasks["housekeeping"] = keep_house(ledger, history, store, signed_time, clock)
         await console.notice("agent", f"ready; local API at {server.address}")
         await run_until(stop, tasks, service)
 
@@ -143,6 +152,8 @@ async def run_until(stop: asyncio.Event, tasks: dict[str, Coroutine[None, None, 
             for name, task in tasks.items():
                 group.create_task(task, name=name)
             group.create_task(end_when(stop), name="stop")
+            for _ in range(2):  # one turn of the loop for each task to begin, one to hear of those that failed at once
+                await asyncio.sleep(0)
             service.ready()
     except* Stopped:
         service.stopping()
@@ -208,11 +219,14 @@ def presence_of(console: Console) -> OnPresence:
 
 def publish_registration(key: TerminalKey, config: Config, path: Path) -> None:
     """Write what the platform registers this terminal by; nothing in it is secret."""
-    text = json.dumps(key.registration(config.terminal.id, config.terminal.site), indent=1) + "\n"
-    if path.exists() and path.read_text() == text:
+    data = (json.dumps(key.registration(config.terminal.id, config.terminal.site), indent=1) + "\n").encode()
+    if path.is_file() and path.read_bytes() == data:
         return
     new = path.with_suffix(".new")
-    new.write_text(text)
+    with new.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
     new.replace(path)
 
 
@@ -250,8 +264,7 @@ def status_of(
                 "policy_version": trust.policy.version if trust.policy else None,
             },
             "scanners": [
-                {"id": name, "step": step, "presence": getattr(scanner, "presence", None)}
-                for name, (scanner, step) in scanners.items()
+                {"id": name, "step": step, "presence": scanner.presence} for name, (scanner, step) in scanners.items()
             ],
         }
 

@@ -5,6 +5,7 @@ With agent/cli.py the only reader of the environment. What a setting means is it
 """
 
 import difflib
+import math
 import os
 import re
 import socket
@@ -28,6 +29,8 @@ from agent.tasks.delivery import Settings as DeliverySettings
 
 CONFIG_BYTES_MAX = 262_144
 ERROR_CHARS_MAX = 1_000
+NUMBER_MIN, NUMBER_MAX = 0.001, 1e9  # of any number that may have a decimal point, unless it is 0
+SECONDS_MAX = 31_536_000.0  # a year, of any that counts seconds
 SCANNERS_MAX = 16
 STATE_DIRECTORY_DEFAULT = "scanward-state"
 TERMINAL_ID_DEFAULT = "terminal-1"
@@ -135,7 +138,9 @@ def parse(data: bytes, environment: Environment) -> Config:
         raise ConfigInvalid(f"longer than {CONFIG_BYTES_MAX} bytes: this is not a configuration")
     try:
         raw = tomllib.loads(data.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError as error:
+        raise ConfigInvalid("not a configuration: it is nested too deeply") from error
+    except ValueError as error:  # also a number of thousands of digits
         raise ConfigInvalid(f"not TOML: {error}") from error
     _give_default(raw, "terminal", "id", _terminal_id(environment.host_name))
     _give_default(raw, "state", "directory", environment.state_directory or STATE_DIRECTORY_DEFAULT)
@@ -149,7 +154,8 @@ def parse(data: bytes, environment: Environment) -> Config:
 
 
 def _faults(config: Config) -> Iterator[str]:
-    """Yield what is wrong between settings that are right by themselves."""
+    """Yield what is wrong between settings that are right by themselves, and what is wrong with any number."""
+    yield from _absurd_numbers(config, "$")
     if not config.scanners:
         yield ADD_A_SCANNER
     first_by_id: dict[str, int] = {}
@@ -161,6 +167,21 @@ def _faults(config: Config) -> Iterator[str]:
                 yield f"$.scanners[{index}].{name}: {value!r} is that of $.scanners[{first}] too: change one of them"
     if config.trust.url is not None and (fault := url_fault(config.trust.url)):
         yield f"$.trust.url: {fault}"
+
+
+def _absurd_numbers(value: object, place: str) -> Iterator[str]:
+    """Yield each number with a decimal point that is none (nan, inf) or that no component can mean."""
+    if isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            yield from _absurd_numbers(getattr(value, name), f"{place}.{name}")
+    elif isinstance(value, tuple):
+        for index, item in enumerate(value):
+            yield from _absurd_numbers(item, f"{place}[{index}]")
+    elif isinstance(value, float):
+        is_seconds = re.search(r"(?<!_per)_s(_|$)", place.rpartition(".")[2]) is not None
+        most = SECONDS_MAX if is_seconds else NUMBER_MAX
+        if not (math.isfinite(value) and (value == 0 or NUMBER_MIN <= value <= most)):
+            yield f"{place}: {value!r} is out of range: {NUMBER_MIN:g} to {most:.0f}"
 
 
 def _give_default(raw: dict[str, Any], section: str, name: str, value: str) -> None:

@@ -139,6 +139,11 @@ class Scanner(Protocol):
         """The configured id."""
         ...
 
+    @property
+    def presence(self) -> str | None:
+        """Say "present" or "absent"; None before it has looked."""
+        ...
+
     def scans(self) -> AsyncIterator[Scan]:
         """Yield whole scans, and faulty ones with their fault."""
         ...
@@ -162,6 +167,10 @@ class Ledger(Protocol):
 
     async def hash_at(self, seq: int) -> bytes | None:
         """Return h(seq), or None where no such record is kept."""
+        ...
+
+    async def first_seq(self) -> int:
+        """Return the seq behind the last one pruned: from there on nothing is missing; 1 in a ledger never pruned."""
         ...
 
     async def cursor(self, uplink: str) -> int:
@@ -278,12 +287,12 @@ class TrustRefresher(Protocol):
 
 
 class NamedValues(Protocol):
-    """Small durable values beside the ledger's records. Both may raise LedgerBroken."""
+    """Small durable values beside the ledger's records. Both may raise LedgerBroken; `set` may raise LedgerFull."""
 
     async def get(self, name: str) -> bytes | None:
         """Return a value, or None where it was never set."""
         ...
 
     async def set(self, name: str, value: bytes) -> None:
-        """Set a value; return once it is durable."""
+        """Set a value; return once it is durable. Raises LedgerFull: then nothing was written."""
         ...

@@ -24,6 +24,7 @@ from agent.adapters.ledger.owner import ThreadedLedger
 from agent.adapters.uplinks.http import CBOR, HttpUplink, Settings
 from agent.core.decision import Decision, History
 from agent.core.delivery import BATCH_BYTES_MAX, BATCH_OVERHEAD_BYTES, BATCH_RECORDS_MAX, encode_batch
+from agent.core.time_interval import SignedTime
 from agent.core.transaction import Draft, Kind, Transaction
 from agent.core.trust_list import Trust, parse_trust_list
 from agent.tasks.delivery import Delivery, Identity
@@ -119,7 +120,7 @@ async def drain(file: LedgerFile, url: str, trust: Trust, live_s: list[float] | 
         delivery = Delivery(
             ledger=ledger, uplink=uplink, trust_store=Fixed(trust), identity=Identity("kiosk-1", "bench", "bench"),
             history=History(), display=Silent(), clock=SystemClock(), randomness=SystemRandomness(),
-            settings=DeliverySettings(rate_per_s=1e6, burst=1e6),
+            signed_time=SignedTime(), settings=DeliverySettings(rate_per_s=1e6, burst=1e6),
         )  # fmt: skip
         started = time.perf_counter()
         async with asyncio.TaskGroup() as group:

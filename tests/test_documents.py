@@ -8,8 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from agent.adapters.clock import SystemRandomness
 from agent.adapters.console.texts import has_sentence
-from agent.cli import COMMANDS
+from agent.app import Paths, open_ledger
+from agent.cli import COMMANDS, main
+from agent.config import load
+from fakes.trust_content import content, publish_bundle
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("systemd/*.md")])
@@ -113,6 +117,44 @@ def test_every_scanward_call_in_a_document_is_one_the_program_knows(document):
     for block in blocks(document):
         for command in re.findall(r"\bscanward ([a-z]+)", block):
             assert command in COMMANDS
+
+
+@pytest.fixture(scope="module")
+def terminal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A terminal that ran before: its configuration, its ledger, its verified trust list."""
+    folder = tmp_path_factory.mktemp("terminal")
+    config = folder / "agent.toml"
+    config.write_text(
+        f'[[scanners]]\nid = "front"\ntype = "serial"\npath = "/dev/null"\n[state]\ndirectory = "{folder / "state"}"\n'
+    )
+    (folder / "state").mkdir(mode=0o700)
+    open_ledger(load(config), Paths(folder / "state"), SystemRandomness()).close()
+    publish_bundle(folder / "state" / "trust", content())
+    return folder
+
+
+def calls_in(document: str) -> list[str]:
+    """Return the whole `scanward` calls in running text and tables, but for the agent and its refresher themselves."""
+    found = re.findall(r"`scanward ((?:check|explain|queue|trust show)\b[^`]*)`", (ROOT / document).read_text())
+    return sorted({call for call in found if call != "check"})
+
+
+@pytest.mark.parametrize("document", ["docs/operations.md", "docs/trust.md", "docs/configuration.md"])
+def test_every_call_in_a_guide_runs_as_it_is_written(document, terminal, capsys):
+    places = {"FILE": terminal / "agent.toml", "/etc/scanward/scanward.toml": terminal / "agent.toml"}
+    places |= {"DIR": terminal / "state", "CODE": "an invented code"}
+    calls = calls_in(document)
+    assert calls
+    for call in calls:
+        status = main([str(places.get(word, word)) for word in call.split()])
+        captured = capsys.readouterr()
+        assert status == (1 if call.startswith("explain") else 0), f"{call}: {captured.err}"
+        assert "policy.none" not in captured.out, call
+
+
+def test_the_guide_for_operation_shows_how_to_ask_each_question():
+    calls = {call.partition(" --")[0] for call in calls_in("docs/operations.md")}
+    assert calls >= {"queue list", "queue retry", "explain CODE", "trust show", "check"}
 
 
 def documented_reasons() -> set[str]:

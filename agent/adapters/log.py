@@ -4,10 +4,22 @@ What goes in is the callers' business: ids, counts and reasons, never a code's t
 """
 
 import logging
-from typing import TextIO
+from typing import Protocol
 
 LINE_CHARS_MAX = 2_000
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class Stream(Protocol):
+    """What log lines are written to."""
+
+    def write(self, text: str, /) -> object:
+        """Take whole lines."""
+        ...
+
+    def flush(self) -> None:
+        """Pass them on."""
+        ...
 
 
 class KeyValueFormatter(logging.Formatter):
@@ -21,7 +33,7 @@ class KeyValueFormatter(logging.Formatter):
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
-def log_to(stream: TextIO, *, is_verbose: bool) -> None:
+def log_to(stream: Stream, *, is_verbose: bool) -> None:
     """Send the log to a stream: warnings of libraries, and our own information."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(KeyValueFormatter())

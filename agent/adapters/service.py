@@ -19,7 +19,7 @@ class Service:
         self._address = "\0" + address[1:] if address and address.startswith("@") else address or None
 
     def ready(self) -> None:
-        """Say that start-up is over: scans are read, decisions can be stored."""
+        """Say that start-up is over: decisions can be stored, and every scanner's task has begun."""
         self._send("READY=1")
 
     def stopping(self) -> None:

@@ -1,7 +1,7 @@
 """`scanward check`: say what a configuration will do, and what is in its way, without doing it.
 
-Errors are what keeps the agent from starting; a scanner that is not plugged in is only a warning. No device is opened:
-the agent may be running.
+Errors are what keeps the agent from starting (`scanward run` asks for them, too); a scanner that is not plugged in is
+only a warning. No device is opened: the agent may be running.
 """
 
 import argparse
@@ -30,12 +30,12 @@ def run(args: argparse.Namespace) -> int:
         print(line)
     for warning in _warnings(config):
         print(f"warning: {warning}", file=sys.stderr)
-    errors = list(_errors(config))
-    for error_line in errors:
+    faults = list(errors(config))
+    for error_line in faults:
         print(f"error: {args.config}: {error_line}", file=sys.stderr)
-    if not errors:
+    if not faults:
         print(f"{args.config}: ok")
-    return 1 if errors else 0
+    return 1 if faults else 0
 
 
 def _describe(config: Config) -> Iterator[str]:
@@ -75,8 +75,8 @@ def _warnings(config: Config) -> Iterator[str]:
         yield "no trust.root: without a trust list every code is refused"
 
 
-def _errors(config: Config) -> Iterator[str]:
-    """Yield what keeps the agent from starting."""
+def errors(config: Config) -> Iterator[str]:
+    """Yield what keeps the agent from starting, each with its place in the configuration."""
     files = {"$.trust.root": config.trust.root, "$.trust.ca": config.trust.ca}
     for index, scanner in enumerate(config.scanners):
         if not isinstance(scanner, SerialSettings) and scanner.path != "-":

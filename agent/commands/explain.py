@@ -17,15 +17,17 @@ from agent.commands.laboratory import (
     UNSIGNED_NOTICE,
     InputUnreadable,
     choose,
-    parse_instant,
+    instant,
     present,
     read_file,
     read_policy,
     read_trust,
 )
+from agent.commands.trust import TrustUnreadable, read_configured
 from agent.core.codes import recognise
 from agent.core.decision import Answer, Decision, History, decide
 from agent.core.scan import SCAN_BYTES_MAX, Scan, ScanFault
+from agent.core.steps import Policy
 from agent.core.time_interval import Interval, Stamp
 from agent.core.trust_list import Trust, TrustList
 from agent.core.verdict import Outcome, Verdict
@@ -39,8 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("code", nargs="?", metavar="CODE", help="the code's text; - reads it from standard input")
     parser.add_argument("--image", type=Path, metavar="FILE", help="a picture of the code instead of its text")
     parser.add_argument("--json", action="store_true", help="for programs")
-    parser.add_argument("--now", type=parse_instant, metavar="T", help="judge at this time: Unix seconds or RFC 3339")
-    parser.add_argument("--step", metavar="S", help="decide for this medical step too; needs --policy")
+    parser.add_argument("--now", type=instant, metavar="T", help="judge at this time: Unix seconds or RFC 3339")
+    parser.add_argument("--step", metavar="S", help="decide for this medical step too, by --config or --policy")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="go by what this terminal trusts: its configuration"
+    )
     parser.add_argument("--trust", type=Path, metavar="FILE", help="an unsigned trust-list.json, for laboratory use")
     parser.add_argument("--policy", type=Path, metavar="FILE", help="a policy.toml to decide by")
     parser.set_defaults(usage_error=parser.error)
@@ -62,12 +67,17 @@ def run(args: argparse.Namespace) -> int:
         args.usage_error("give either CODE or --image FILE")
     if args.policy is not None and args.step is None:
         args.usage_error("--policy decides for a step: give --step too")
+    if args.config is not None and (args.trust is not None or args.policy is not None):
+        args.usage_error("--config is this terminal's trust list and policy: give neither --trust nor --policy with it")
+    if args.step is not None and args.config is None and args.policy is None:
+        args.usage_error(
+            "--step decides by a policy: add --config FILE (what this terminal trusts) or --policy FILE (a policy.toml)"
+        )
     stamp = SystemClock().now()
     now: Interval = args.now or stamp.now
     report = _Report()
     try:
-        trust = None if args.trust is None else read_trust(args.trust)
-        policy = None if args.policy is None else read_policy(args.policy)
+        trust, policy = _read_trust(args)
         scan = _read_image(args.image, stamp, report) if args.image else _read_text(args.code, stamp, report)
     except InputUnreadable as error:
         print(f"scanward explain: {error}", file=sys.stderr)
@@ -83,6 +93,19 @@ def run(args: argparse.Namespace) -> int:
         _print(report, verdict, trust)
     is_accepted = decision is None or decision.answer is Answer.ACCEPT
     return 0 if verdict.outcome is Outcome.VERIFIED and is_accepted else 1
+
+
+def _read_trust(args: argparse.Namespace) -> tuple[Trust | None, Policy | None]:
+    """Return what to go by: this terminal's verified bundle, narrowed as the agent does it, or files given by hand."""
+    if args.config is None:
+        trust = None if args.trust is None else read_trust(args.trust)
+        return trust, None if args.policy is None else read_policy(args.policy)
+    try:
+        config, (_, manifest, content) = read_configured(args.config)
+    except TrustUnreadable as error:
+        raise InputUnreadable(str(error)) from error
+    policy = content.policy.narrowed(config.policy.refuse)
+    return Trust(content.trust_list, policy, content.revoked, manifest.expires_at_ms), policy
 
 
 def _read_text(code: str, stamp: Stamp, report: _Report) -> Scan:
@@ -128,14 +151,14 @@ def _as_json(report: _Report, verdict: Verdict, decision: Decision | None, trust
         "claims": present(verdict.claims, clear=False),
         "unchecked": list(verdict.unchecked),
         "needs_online": verdict.needs_online,
-        "laboratory": trust is not None,
+        "laboratory": trust is not None and trust.laboratory,
         "decision": decision
         and {"step": decision.step, "answer": decision.answer.name.lower(), "reason": decision.reason},
     }
 
 
 def _print(report: _Report, verdict: Verdict, trust: Trust | None) -> None:
-    if trust is not None:
+    if trust is not None and trust.laboratory:
         print(UNSIGNED_NOTICE)
     *stages, last = report.stages
     decided = [last] if last[0] == "decide" else []

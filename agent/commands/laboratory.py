@@ -3,7 +3,10 @@
 The trust list taken here is unsigned: whoever uses it must be told.
 """
 
+import argparse
+import os
 import re
+import stat
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -26,9 +29,13 @@ class InputUnreadable(Exception):
 
 
 def read_file(path: Path, bytes_max: int) -> bytes:
-    """Return a file's bytes. Raises InputUnreadable."""
+    """Return a regular file's bytes; a pipe or a device could keep us waiting for ever. Raises InputUnreadable."""
     try:
-        with path.open("rb") as file:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            mode = os.fstat(descriptor).st_mode
+            if not stat.S_ISREG(mode):
+                raise InputUnreadable(f"{path}: is {'a directory' if stat.S_ISDIR(mode) else 'no regular file'}")
             data = file.read(bytes_max + 1)
     except OSError as error:
         raise InputUnreadable(f"{path}: {error.strerror or 'cannot be read'}") from error
@@ -47,7 +54,11 @@ def read_trust(path: Path) -> Trust:
 
 def parse_trust(data: bytes) -> Trust:
     """Return the trust of an unsigned trust list. Raises TrustListInvalid."""
-    return Trust(parse_trust_list(data, build_key), policy=None, revoked=None, expires_ms=None, laboratory=True)
+    try:
+        trust_list = parse_trust_list(data, build_key)
+    except RecursionError as error:
+        raise TrustListInvalid("the trust list is not valid: nested too deeply") from error
+    return Trust(trust_list, policy=None, revoked=None, expires_ms=None, laboratory=True)
 
 
 def read_policy(path: Path) -> Policy:
@@ -56,6 +67,19 @@ def read_policy(path: Path) -> Policy:
         return parse_policy(read_file(path, POLICY_BYTES_MAX))
     except PolicyInvalid as error:
         raise InputUnreadable(f"{path}: {error}") from error
+    except (ValueError, RecursionError) as error:  # what tomllib says to absurd numbers and nesting
+        raise InputUnreadable(f"{path}: the policy is not valid ({type(error).__name__})") from error
+
+
+def instant(text: str) -> Interval:
+    """Read --now. Raises ArgumentTypeError, which says what is wanted."""
+    try:
+        return parse_instant(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a time between 1970 and 9999: give Unix seconds (1795248000) or RFC 3339 with its zone "
+            "(2026-11-21T08:00:00Z)"
+        ) from error
 
 
 def parse_instant(text: str) -> Interval:

@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 
 from agent import app
+from agent.adapters.console.lines import Lines
 from agent.adapters.keys.signing import SigningKeyUnusable
 from agent.adapters.log import log_to
 from agent.adapters.service import Service
+from agent.commands.check import errors
 from agent.config import Config, ConfigInvalid, load, read_environment
 from agent.ports import AddressInUse, LedgerBroken, LedgerFull, LedgerUnusable
 
@@ -26,33 +28,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run; return 0 after an orderly stop, 1 if it could not start, 3 if the ledger failed."""
-    log_to(sys.stderr, is_verbose=args.verbose)
+    # Nothing the agent says may hold it up: neither a terminal that is stopped nor a journal that stalls.
+    shown, said = None if args.quiet else Lines(sys.stdout), Lines(sys.stderr)
+    log_to(said, is_verbose=args.verbose)
+    try:
+        return _run(args.config, shown, said)
+    finally:
+        if shown is not None:
+            shown.close()
+        said.close()
+
+
+def _run(path: Path, shown: Lines | None, said: Lines) -> int:
+    def say(what: object, status: int) -> int:
+        said.write(f"scanward: {what}\n")
+        return status
+
     environment = read_environment()
     try:
-        config = load(args.config, environment)
-        asyncio.run(_run(config, environment.notify_socket, is_quiet=args.quiet))
+        config = load(path, environment)
+        for fault in errors(config):
+            return say(f"{path}: {fault}", START_FAILED)
+        asyncio.run(_run_until_told(config, environment.notify_socket, shown))
     except (ConfigInvalid, SigningKeyUnusable, AddressInUse, LedgerUnusable, LedgerFull) as error:
-        return _say(error, START_FAILED)
+        return say(error, START_FAILED)
     except LedgerBroken as error:
-        return _say(error, BROKEN)
+        return say(error, BROKEN)
     except OSError as error:
-        return _say(f"{error.filename or args.config}: {error.strerror or error}", START_FAILED)
+        return say(f"{error.filename or path}: {error.strerror or error}", START_FAILED)
     except ExceptionGroup as group:
         expected, bugs = group.split(LedgerBroken)
         if bugs is not None or expected is None:
             raise
-        return _say(expected.exceptions[0], BROKEN)
+        return say(expected.exceptions[0], BROKEN)
     return 0
 
 
-def _say(what: object, status: int) -> int:
-    print(f"scanward: {what}", file=sys.stderr)
-    return status
-
-
-async def _run(config: Config, notify_socket: str | None, *, is_quiet: bool) -> None:
+async def _run_until_told(config: Config, notify_socket: str | None, shown: Lines | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await app.run(config, service=Service(notify_socket), lines_to=None if is_quiet else sys.stdout, stop=stop)
+    await app.run(config, service=Service(notify_socket), lines_to=shown, stop=stop)

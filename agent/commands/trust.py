@@ -4,9 +4,10 @@ import argparse
 import json
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from agent.adapters.clock import SystemClock
 from agent.adapters.keys.verification import build_key
@@ -25,17 +26,32 @@ from agent.core.time_interval import Interval
 from agent.core.trust_list import Trust, TrustedKey
 from agent.ports import TrustFloor, TrustTrouble
 
+if TYPE_CHECKING:
+    from agent.config import Config
+
 LATEST_MS_MAX = 253_402_300_799_999  # the end of the year 9999
 KEYS_SHOWN_MAX = 1_000
+TIME_WANTED = "a time of the form EARLIEST,LATEST in milliseconds; LATEST may be empty"
+TRUST_FOLDER = "trust"  # in the state directory, as agent/app.py has it
+T = TypeVar("T")
+
+
+class TrustUnreadable(Exception):
+    """There is no trust list to show; the message is one line for a person."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the two actions and their options."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     show = actions.add_parser("show", help="show what this terminal trusts; asks no network")
-    show.add_argument("--state", type=Path, required=True, metavar="DIR", help="the trust store's folder")
+    where = show.add_mutually_exclusive_group(required=True)
+    where.add_argument("--config", type=Path, metavar="FILE", help="the configuration, for its state directory")
+    where.add_argument("--state", type=Path, metavar="DIR", help="the state directory, or the folder trust in it")
     show.add_argument(
-        "--now", type=interval, metavar="EARLIEST,LATEST", help="judge at this time (ms), not the clock's"
+        "--now",
+        type=_argument(interval, TIME_WANTED),
+        metavar="EARLIEST,LATEST",
+        help="judge at this time (ms), not the clock's",
     )
     show.add_argument("--json", action="store_true", help="for programs")
     refresh = actions.add_parser("refresh", help="fetch, verify and publish the newest trust list; prints JSON")
@@ -44,12 +60,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     refresh.add_argument("--root", type=Path, required=True, metavar="FILE", help="the installed TUF root")
     refresh.add_argument("--ca", metavar="FILE", help="certificates of a private authority for https")
     refresh.add_argument(
-        "--now", type=interval, required=True, metavar="EARLIEST,LATEST", help="the time (ms); LATEST may be empty"
+        "--now",
+        type=_argument(interval, TIME_WANTED),
+        required=True,
+        metavar="EARLIEST,LATEST",
+        help="the time (ms); LATEST may be empty",
     )
+    version = _argument(version_number, "a version number")
     refresh.add_argument("--floor", type=version, required=True, metavar="N", help="refuse a timestamp below this")
     refresh.add_argument("--root-floor", type=version, default=0, metavar="N", help="refuse a root below this")
     refresh.add_argument("--offline", action="store_true", help="verify what is on this terminal, without any network")
     refresh.add_argument("--timeout", type=float, default=120.0, metavar="SECONDS", help="give up after this long")
+
+
+def _argument(read: Callable[[str], T], wanted: str) -> Callable[[str], T]:
+    """Return `read` as an argument's type that says what is wanted."""
+
+    def read_or_say(text: str) -> T:
+        try:
+            return read(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}") from error
+
+    return read_or_say
 
 
 def interval(text: str) -> Interval:
@@ -63,7 +96,7 @@ def interval(text: str) -> Interval:
     return now
 
 
-def version(text: str) -> int:
+def version_number(text: str) -> int:
     """Read a version number. Raises ValueError."""
     number = int(text)
     if number < 0:
@@ -89,6 +122,8 @@ def _refresh(args: argparse.Namespace) -> int:
         source = Source(args.root.read_bytes(), None if args.offline else args.url, args.ca)
     except OSError as error:
         print(f"scanward: {args.root}: {error.strerror}", file=sys.stderr)
+        trouble = TrustTrouble("root-invalid", f"the installed root cannot be read: {error.strerror}")
+        print(encode_report(trouble).decode(), flush=True)
         return 2
     floor = TrustFloor(timestamp_version=args.floor, root_version=args.root_floor)
     signal.signal(signal.SIGALRM, out_of_time)
@@ -104,15 +139,10 @@ def _refresh(args: argparse.Namespace) -> int:
 
 
 def _show(args: argparse.Namespace) -> int:
-    bundle = current_bundle(args.state)
-    if bundle is None:
-        print(f"scanward: {args.state}: no trust list on this terminal yet", file=sys.stderr)
-        return 1
     try:
-        manifest, _ = read_manifest(bundle)
-        content = parse_content(read_files(bundle, manifest), build_key)
-    except BundleInvalid as error:
-        print(f"scanward: {args.state}: {error.reason}: {error}", file=sys.stderr)
+        bundle, manifest, content = read_current(args.state) if args.state else read_configured(args.config)[1]
+    except TrustUnreadable as error:
+        print(f"scanward: {error}", file=sys.stderr)
         return 1
     now = args.now or SystemClock().now().now
     shown = _shown(bundle, manifest, content, now)
@@ -121,6 +151,44 @@ def _show(args: argparse.Namespace) -> int:
     else:
         _print(shown, content)
     return 0
+
+
+def read_current(state: Path) -> tuple[Path, Manifest, Content]:
+    """Return the current bundle of a terminal by its state directory, or by the folder trust. Raises TrustUnreadable.
+
+    The files are checked against the manifest; the signatures were the refresher's to check.
+    """
+    folders = [folder for folder in (state, state / TRUST_FOLDER) if current_bundle(folder) is not None]
+    if len(folders) > 1:
+        raise TrustUnreadable(f"{state}: holds a trust list, and its folder trust another: name the folder you mean")
+    bundle = current_bundle(folders[0]) if folders else None
+    if bundle is None:
+        raise TrustUnreadable(f"{state}: {_why_none(state)}")
+    try:
+        manifest, _ = read_manifest(bundle)
+        return bundle, manifest, parse_content(read_files(bundle, manifest), build_key)
+    except BundleInvalid as error:
+        raise TrustUnreadable(f"{state}: {error.reason}: {error}") from error
+
+
+def read_configured(path: Path) -> "tuple[Config, tuple[Path, Manifest, Content]]":
+    """Return a configuration and the current bundle of its terminal. Raises TrustUnreadable."""
+    # The refresher, which the agent starts again and again, does not pay for reading configurations.
+    from agent.config import ConfigInvalid, load  # noqa: PLC0415
+
+    try:
+        config = load(path)
+    except ConfigInvalid as error:
+        raise TrustUnreadable(str(error)) from error
+    return config, read_current(config.state_directory / TRUST_FOLDER)
+
+
+def _why_none(state: Path) -> str:
+    try:
+        next(state.iterdir(), None)
+    except OSError as error:
+        return f"no trust list can be read there ({error.strerror}): is this the state directory, and may you read it?"
+    return "no trust list on this terminal yet"
 
 
 def _shown(bundle: Path, manifest: Manifest, content: Content, now: Interval) -> dict[str, object]:

@@ -25,6 +25,7 @@ from agent.commands.laboratory import (
     UNSIGNED_NOTICE,
     InputUnreadable,
     choose,
+    instant,
     interval_at,
     parse_instant,
     parse_trust,
@@ -54,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--trust", required=True, type=Path, metavar="FILE", help="an unsigned trust-list.json, for laboratory use"
     )
-    parser.add_argument("--now", type=parse_instant, metavar="T", help="judge at this time: Unix seconds or RFC 3339")
+    parser.add_argument("--now", type=instant, metavar="T", help="judge at this time: Unix seconds or RFC 3339")
     parser.add_argument("--clear", action="store_true", help="do not mask personal data in the claims")
     parser.add_argument(
         "--workers", type=_workers, default=None, metavar="N", help="processes; all cores unless told otherwise"
@@ -62,10 +63,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _workers(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= WORKERS_MAX:
-        raise ValueError(text)
-    return number
+    if not (text.isascii() and text.isdecimal() and len(text) <= 4 and 1 <= int(text) <= WORKERS_MAX):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of processes: 1 to {WORKERS_MAX}")
+    return int(text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from agent.core.trust_list import Freshness, Trust
 from agent.core.verdict import Claims, CodeType, Outcome, Verdict
 
 REPLAY_GRACE_MS = 15_000  # the skew grace of trust-and-time.md: until then an expired code might still be accepted
+CLAIMS_MAX = 100_000  # one-time codes remembered at once: about 15 MB; nobody scans that many in their life of a minute
 REPLAY_KEEP_UNDATED_MS = 30 * 86_400_000  # opaque tokens say nothing of their life
 
 
@@ -38,7 +39,8 @@ class ReplayClaim:
 class Decision:
     """The decision for one scan. reason: "ok" or the stage-prefixed reason of the first thing in the way.
 
-    claim: the one-time code this decision used up.
+    claim: the one-time code this decision used up. is_provisional: it counts against the offline limits, also where a
+    person is asked before it takes effect.
     """
 
     answer: Answer
@@ -46,6 +48,7 @@ class Decision:
     step: str
     verdict: Verdict
     claim: ReplayClaim | None = None
+    is_provisional: bool = False
 
 
 class History:
@@ -64,6 +67,11 @@ class History:
         """Say whether the one-time code was used here."""
         return replay_id in self._keep_until_ms
 
+    @property
+    def is_full(self) -> bool:
+        """Say whether no further one-time code can be remembered."""
+        return len(self._keep_until_ms) >= CLAIMS_MAX
+
     def claim(self, claim: ReplayClaim) -> None:
         """Use a one-time code up."""
         self._keep_until_ms[claim.replay_id] = claim.keep_until_ms
@@ -74,7 +82,7 @@ class History:
 
     def stored(self, decision: Decision, seq: int) -> None:
         """Take note that the ledger has the decision."""
-        if decision.answer is Answer.PROVISIONAL:
+        if decision.is_provisional:
             self._provisional_open -= 1
             self._provisional.append(seq)
 
@@ -82,7 +90,7 @@ class History:
         """Undo a decision that definitely was not stored."""
         if decision.claim is not None:
             self._keep_until_ms.pop(decision.claim.replay_id, None)
-        if decision.answer is Answer.PROVISIONAL:
+        if decision.is_provisional:
             self._provisional_open -= 1
 
     def settled(self, seq: int) -> None:
@@ -117,20 +125,24 @@ def decide(verdict: Verdict, step: str, trust: Trust | None, history: History, n
     if answer is not Answer.REFUSE and claims.replay_id is not None:
         if history.has(claims.replay_id):
             answer, reason = Answer.REFUSE, "replay.used"
+        elif history.is_full:
+            answer, reason = Answer.REFUSE, "policy.offline-limit"
         else:
             claim = ReplayClaim(claims.replay_id, _keep_until_ms(claims, now))
-    if answer is Answer.PROVISIONAL:
-        if trust is None or trust.policy is None or _is_offline_limit_reached(history, trust.policy):
-            answer, reason, claim = Answer.REFUSE, "policy.offline-limit", None
-        else:
-            history.open_provisional()
+    if answer is Answer.PROVISIONAL and (trust is None or _is_offline_limit_reached(history, trust.policy)):
+        answer, reason, claim = Answer.REFUSE, "policy.offline-limit", None
+    is_provisional = answer is Answer.PROVISIONAL
+    if is_provisional:
+        history.open_provisional()
     if claim is not None:
         history.claim(claim)
-    return Decision(answer, reason, step, verdict, claim)
+    if trust is not None and trust.policy is not None and answer is not Answer.REFUSE:
+        answer, reason = _confirm(trust.policy.steps[step], answer, reason)
+    return Decision(answer, reason, step, verdict, claim, is_provisional)
 
 
 def _judge(verdict: Verdict, step_name: str, trust: Trust | None, now: Interval) -> tuple[Answer, str]:
-    """Apply the policy, leaving replay and counts aside."""
+    """Apply the policy, leaving replay, counts and people's yes aside."""
     if verdict.outcome is Outcome.REFUSED:
         return Answer.REFUSE, verdict.reason
     policy: Policy | None = trust.policy if trust else None
@@ -156,7 +168,7 @@ def _judge(verdict: Verdict, step_name: str, trust: Trust | None, now: Interval)
             pass
     if "time" in verdict.unchecked and answer is Answer.ACCEPT:
         answer, reason = Answer.PROVISIONAL, "policy.time-uncertain"
-    return _confirm(step, answer, reason)
+    return answer, reason
 
 
 def _accept(verdict: Verdict, kinds: frozenset[str]) -> tuple[Answer, str]:
@@ -178,8 +190,8 @@ def _confirm(step: Step, answer: Answer, reason: str) -> tuple[Answer, str]:
     return Answer.ASK, f"confirm.{step.confirm}" if answer is Answer.ACCEPT else reason
 
 
-def _is_offline_limit_reached(history: History, policy: Policy) -> bool:
-    return history.provisional_unsettled >= policy.offline.provisional_unsettled_max
+def _is_offline_limit_reached(history: History, policy: Policy | None) -> bool:
+    return policy is None or history.provisional_unsettled >= policy.offline.provisional_unsettled_max
 
 
 def _keep_until_ms(claims: Claims, now: Interval) -> int:

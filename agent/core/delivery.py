@@ -4,6 +4,7 @@ The law: a cursor moves only on a receipt that a platform key signed, about the 
 receipt that does not fit is a lie and moves nothing.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -12,15 +13,16 @@ import cbor2
 
 from agent.core.codes import cbor, cose
 from agent.core.time_interval import Interval
-from agent.core.trust_list import TrustedKey, TrustList
+from agent.core.trust_list import Trust, TrustedKey
 
 PROTOCOL_VERSION = 1
 BATCH_RECORDS_MAX = 200
 BATCH_BYTES_MAX = 262_144
 BATCH_OVERHEAD_BYTES = 1_024  # what a batch carries beside its envelopes
-ENVELOPE_OVERHEAD_BYTES = 3  # CBOR length of one envelope
 COMMANDS_MAX = 16
-REASON_CHARS_MAX = 64
+SIGNED_RECEIPT_BYTES_MAX = 16_384
+COMMAND_BYTES_MAX = 4_096
+_REASON = re.compile(r"[a-z0-9.-]{1,64}")
 RECEIPT_AAD = b"scanward-receipt-1"
 _SKEW_GRACE_MS = 15_000
 
@@ -124,19 +126,24 @@ def decode_hello_answer(answer: bytes) -> tuple[bytes, tuple[bytes, ...]]:
         raise ReceiptInvalid("the answer to a hello is not CBOR as agreed") from error
     match fields:
         case {1: 1, 2: bytes(receipt), 3: list(commands), **rest} if not rest:
-            if len(commands) > COMMANDS_MAX or not all(isinstance(c, bytes) for c in commands):
+            if len(receipt) > SIGNED_RECEIPT_BYTES_MAX:
+                raise ReceiptInvalid("the receipt in the answer to a hello is too long")
+            if len(commands) > COMMANDS_MAX or not all(_is_command(c) for c in commands):
                 raise ReceiptInvalid("the answer to a hello carries no list of commands as agreed")
             return receipt, tuple(commands)
     raise ReceiptInvalid("the answer to a hello lacks what was agreed, or speaks another version")
 
 
-def read_receipt(
-    signed: bytes, about: bytes, terminal: str, ledger_id: bytes, trust_list: TrustList, now: Interval
-) -> Receipt:
+def _is_command(command: object) -> bool:
+    return isinstance(command, bytes) and 1 <= len(command) <= COMMAND_BYTES_MAX
+
+
+def read_receipt(signed: bytes, about: bytes, terminal: str, ledger_id: bytes, trust: Trust, now: Interval) -> Receipt:
     """Return the receipt about batch or hello `about`, if a platform key says so. Raises ReceiptInvalid.
 
     1. A COSE_Sign1 as cose.cddl has it.
-    2. Its key is a platform key of the trust list with the usage "receipt", valid now, and of the header's algorithm.
+    2. Its key is a platform key of the trust list with the usage "receipt", valid now, not revoked, and of the
+       header's algorithm.
     3. The signature, with the external_aad of receipts, so nothing signed as something else passes.
     4. The fields are those of batch.cddl, for this terminal, this ledger and this batch or hello.
     """
@@ -146,7 +153,7 @@ def read_receipt(
     except cose.CoseInvalid as error:
         raise ReceiptInvalid(f"not a signed receipt: {error}") from error
     # 2
-    key = _receipt_key(trust_list, message.key_id, now)
+    key = _receipt_key(trust, message.key_id, now)
     if key is None or key.key is None:
         raise ReceiptInvalid("signed with a key that the trust list does not name for receipts")
     if cose.ALGORITHMS.get(message.alg) != key.alg:
@@ -162,8 +169,10 @@ def read_receipt(
     return _receipt(fields, about, terminal, ledger_id)
 
 
-def _receipt_key(trust_list: TrustList, key_id: bytes, now: Interval) -> TrustedKey | None:
-    for key in trust_list.with_usage("platform", "receipt"):
+def _receipt_key(trust: Trust, key_id: bytes, now: Interval) -> TrustedKey | None:
+    if trust.revoked is not None and trust.revoked.has_kid("platform", key_id):
+        return None
+    for key in trust.trust_list.with_usage("platform", "receipt"):
         is_over = now.is_certainly_after(key.not_after_s * 1000 + _SKEW_GRACE_MS)
         is_early = now.is_certainly_before(key.not_before_s * 1000 - _SKEW_GRACE_MS)
         if key.key_id == key_id and not is_over and not is_early:
@@ -195,15 +204,15 @@ def _receipt(fields: object, about: bytes, terminal: str, ledger_id: bytes) -> R
 def _result(row: object) -> Result:
     match row:
         case [int(seq), bytes(hash_), int(status), str(reason)] if (
-            _is_whole(seq, status) and status in _STATUSES and len(reason) <= REASON_CHARS_MAX
+            _is_whole(seq, status) and status in _STATUSES and _REASON.fullmatch(reason)
         ):
             return Result(seq, hash_, Status(status), reason)
     raise ReceiptInvalid("a result in it is not as agreed")
 
 
 def _is_whole(*numbers: int) -> bool:
-    """Say whether these are whole numbers from 0 on; `true` is not one, though Python thinks so."""
-    return all(type(number) is int and number >= 0 for number in numbers)
+    """Say whether these are whole numbers of 63 bits; `true` is not one, though Python thinks so."""
+    return all(type(number) is int and 0 <= number < 2**63 for number in numbers)
 
 
 def require_results_for(records: Sequence[StoredRecord], receipt: Receipt) -> None:

@@ -6,7 +6,7 @@ An empty or missing policy refuses everything. A site's local settings may only 
 import re
 import tomllib
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -43,9 +43,9 @@ class Offline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     then provisionally; beyond that, not at all offline.
     """
 
-    provisional_unsettled_max: int = 200
-    stale_normal_s: int = 86_400
-    stale_provisional_s: int = 7 * 86_400
+    provisional_unsettled_max: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 200
+    stale_normal_s: Annotated[int, msgspec.Meta(ge=0, le=366 * 86_400)] = 86_400
+    stale_provisional_s: Annotated[int, msgspec.Meta(ge=0, le=366 * 86_400)] = 7 * 86_400
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

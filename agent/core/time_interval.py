@@ -43,3 +43,22 @@ class Stamp:
     raw_ms: int
     now: Interval
     source: str
+
+
+class SignedTime:
+    """The latest instant that somebody with a key has vouched for: receipts, the trust list.
+
+    The operating system's clock may be years off. What is forgotten for good is forgotten by this (trust-and-time.md: a
+    clock fault never purges data).
+    """
+
+    def __init__(self) -> None:
+        self._latest_ms = 0
+
+    def saw(self, at_ms: int) -> None:
+        """Take note of a signed instant."""
+        self._latest_ms = max(self._latest_ms, at_ms)
+
+    def backed(self, now: Interval) -> Interval:
+        """Return the time as far as both the clock and something signed say so; its end stays open."""
+        return Interval(min(now.earliest_ms, self._latest_ms), None)

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import cbor2
 
-from agent.core.decision import Answer, Decision, ReplayClaim
+from agent.core.decision import Decision, ReplayClaim
 from agent.core.scan import Scan
 from agent.core.time_interval import Interval, Stamp
 from agent.core.trust_list import Trust
@@ -146,9 +146,11 @@ def draft_decision(scan: Scan, decision: Decision, trust: Trust | None) -> Draft
     }
     if claims.type is not None:
         body[16] = int(claims.type)
-    # An issuer of a length the format has no room for is not one of a known issuer: it is left out, never cut.
-    if claims.issuer is not None and 1 <= len(claims.issuer.encode()) <= ISSUER_BYTES_MAX:
-        body[17] = claims.issuer
+    # Only a proven issuer is written in clear: what an unsigned or forged code calls its issuer may be anything,
+    # somebody's document number too. One of a length the format has no room for is left out, never cut.
+    issuer = claims.issuer if verdict.outcome is Outcome.VERIFIED else None
+    if issuer is not None and 1 <= len(issuer.encode()) <= ISSUER_BYTES_MAX:
+        body[17] = issuer
     if decision.claim is not None:
         body[18] = decision.claim.replay_id
         body[19] = _SCOPE_TERMINAL
@@ -163,7 +165,7 @@ def draft_decision(scan: Scan, decision: Decision, trust: Trust | None) -> Draft
         sealed_fields=_sealed_fields(claims),
         recipients=_recipients(trust, scan.at.now),
         claim=decision.claim,
-        provisional=decision.answer is Answer.PROVISIONAL,
+        provisional=decision.is_provisional,
     )
 
 
@@ -268,7 +270,7 @@ def _sealed_fields(claims: Claims) -> bytes | None:
 
 
 def _recipients(trust: Trust | None, now: Interval) -> tuple[Recipient, ...]:
-    """Return the platform's keys for sealing, in the order of their ids; an expired or unusable one seals nothing."""
+    """Return the platform's keys for sealing, in the order of their ids; none expired, revoked or unusable."""
     if trust is None:
         return ()
     keys = (
@@ -277,6 +279,8 @@ def _recipients(trust: Trust | None, now: Interval) -> tuple[Recipient, ...]:
         if len(key.spki) == len(_X25519_SPKI_PREFIX) + 32
         and key.spki.startswith(_X25519_SPKI_PREFIX)
         and not now.is_certainly_after(key.not_after_s * 1000)
+        and not now.is_certainly_before(key.not_before_s * 1000)
+        and not (trust.revoked is not None and trust.revoked.has_kid("platform", key.key_id))
     )
     chosen = sorted((Recipient(key.key_id, key.spki) for key in keys), key=lambda recipient: recipient.key_id)
     return tuple(chosen[:RECIPIENTS_MAX])

@@ -30,6 +30,7 @@ from agent.core.delivery import (
     read_receipt,
     require_results_for,
 )
+from agent.core.time_interval import SignedTime
 from agent.ports import (
     Clock,
     Display,
@@ -98,6 +99,7 @@ class Delivery:
         display: Display,
         clock: Clock,
         randomness: Randomness,
+        signed_time: SignedTime,
         settings: Settings,
     ) -> None:
         self._ledger = ledger
@@ -108,10 +110,14 @@ class Delivery:
         self._display = display
         self._clock = clock
         self._randomness = randomness
+        self._signed_time = signed_time
         self._settings = settings
+        self._head: int | None = None  # the highest contiguous head that the platform has signed in this connection
+        self._receipts = 0  # for batches, all of them valid
         self._bucket = TokenBucket(settings.rate_per_s, settings.burst)
         self._salvaged_backoff = _backoff(settings)
         self._salvaged_due_s = 0.0  # when to send salvaged records next
+        self._salvaged_refused_at = 0  # how many receipts there were when a batch of them was refused
         self._salvaged_singly = 0  # how many of them to send one by one: there is a poison record among them
         self._salvaged_trouble = ""  # what people were told last
         self.is_up: bool | None = None
@@ -154,14 +160,32 @@ class Delivery:
         except ReceiptInvalid as error:
             raise PlatformLied(str(error)) from error
         receipt = self._read(signed, hello_id, ledger.ledger_id)
-        await self._require_same_history(receipt)
-        if receipt.head_seq != self.cursor:
-            log.info("cursor moved by the platform", extra={"from_seq": self.cursor, "to_seq": receipt.head_seq})
-            await self._settle(receipt.head_seq, [])
+        first = await ledger.first_seq()
+        await self._require_same_history(receipt, first)
+        is_restored = self._head is None or receipt.head_seq < self._head
+        self._head = receipt.head_seq
+        if receipt.head_seq > self.cursor:
+            await self._go_on_behind(receipt.head_seq)
+        elif is_restored and receipt.head_seq < self.cursor:
+            # Only then: a head that merely stays behind has a hole, which sending everything again would not fill.
+            if receipt.head_seq < first - 1:
+                lost = f"records {receipt.head_seq + 1} to {first - 1}"
+                log.error("the platform lacks records that are no longer kept", extra={"records": lost})
+                await self._display.notice("ledger", f"the platform lacks {lost}, which are no longer kept here")
+            await self._go_on_behind(min(self.cursor, max(receipt.head_seq, first - 1)))
 
-    async def _require_same_history(self, receipt: Receipt) -> None:
-        """Compare the platform's head with ours: another hash there means one of the two was restored from an image."""
+    async def _go_on_behind(self, seq: int) -> None:
+        log.info("cursor moved by the platform", extra={"from_seq": self.cursor, "to_seq": seq})
+        await self._settle(seq, [])
+
+    async def _require_same_history(self, receipt: Receipt, first: int) -> None:
+        """Compare the platform's head with ours: another hash there means one of the two was restored from an image.
+
+        What lies before our first record cannot be compared: it is long delivered and no longer kept.
+        """
         ours = await self._ledger.hash_at(receipt.head_seq)
+        if ours is None and receipt.head_seq < first:
+            return
         if ours is None or ours != receipt.head_hash:
             if receipt.head_seq < self.cursor:
                 await self._settle(receipt.head_seq, [])  # what the platform no longer has is undelivered again
@@ -205,9 +229,10 @@ class Delivery:
         outcome = await self._try_batch(run.records, run.ledger_id)
         if isinstance(outcome, PlatformRejected) and not outcome.whole:
             if len(run.records) > 1:
-                self._salvaged_singly = len(run.records)
+                self._salvaged_singly, self._salvaged_refused_at = len(run.records), self._receipts
                 return
-            outcome = [(run.records[0].seq, outcome.reason)]
+            if self._receipts > self._salvaged_refused_at:  # the platform itself answers, and only this is refused
+                outcome = [(run.records[0].seq, outcome.reason)]
         self._salvaged_singly = max(0, self._salvaged_singly - 1)
         if isinstance(outcome, Exception):
             await self._put_salvaged_off(str(outcome))
@@ -296,6 +321,9 @@ class Delivery:
         except ReceiptInvalid as error:
             raise PlatformLied(str(error)) from error
         of = "" if ledger_id == self._ledger.ledger_id else f" of ledger {ledger_id.hex()}"
+        self._receipts += 1
+        if ledger_id == self._ledger.ledger_id:
+            self._head = max(self._head or 0, receipt.head_seq)
         for result in receipt.results:
             if result.status is Status.CONFLICT:
                 log.warning("the platform reports a conflict", extra={"seq": result.seq, "reason": result.reason})
@@ -303,17 +331,23 @@ class Delivery:
         return [(r.seq, r.reason) for r in receipt.results if r.status is Status.REJECTED]
 
     async def _send_singly(self, records: Sequence[StoredRecord]) -> _Outcome:
-        parked = list[tuple[int, str]]()
+        """Find what the platform cannot take. A refusal is not signed: it counts only beside a receipt that is.
+
+        Where every record is refused, something in between may say so: then nothing is parked and nothing moves.
+        """
+        parked, refused, receipts = list[tuple[int, str]](), list[tuple[int, str]](), self._receipts
         for record in records:
             outcome = await self._try_batch([record])
             match outcome:
                 case list():
                     parked += outcome
                 case PlatformRejected(whole=False):
-                    parked.append((record.seq, outcome.reason))
+                    refused.append((record.seq, outcome.reason))
                 case _:
                     return outcome
-        return parked
+        if refused and self._receipts == receipts:
+            return PlatformUnreachable(f"every record is refused, without a signature: {refused[0][1]}")
+        return parked + refused
 
     async def _settle(self, cursor: int, parked: Sequence[tuple[int, str]]) -> None:
         await self._ledger.settle(self._uplink.name, cursor, parked)
@@ -324,17 +358,13 @@ class Delivery:
         trust = self._trust_store.current
         if trust is None:
             raise PlatformUnreachable("no trust list yet, so no receipt could be believed")
+        now = self._clock.now().now
         try:
-            return read_receipt(
-                signed,
-                about,
-                self._identity.terminal,
-                ledger_id,
-                trust.trust_list,
-                self._clock.now().now,
-            )
+            receipt = read_receipt(signed, about, self._identity.terminal, ledger_id, trust, now)
         except ReceiptInvalid as error:
             raise PlatformLied(str(error)) from error
+        self._signed_time.saw(receipt.at_ms)
+        return receipt
 
     async def _report(self, is_up: bool, text: str) -> None:
         """Tell people when the link comes or goes, not at every try."""

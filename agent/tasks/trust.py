@@ -1,4 +1,4 @@
-"""Keep the trust list fresh: at start, on schedule, and when the platform announces a new version.
+"""Keep the trust list fresh: at start, on schedule, and when a new version is announced (by nobody yet).
 
 The law: whatever goes wrong, what was verified before stays in use and ages on the grace ladder; trouble is told when
 it changes, not each time it is met.
@@ -20,6 +20,8 @@ TOPIC = "trust"
 SCHEDULE_JITTER = 0.2  # the part of the interval by which a refresh may come early, so that a fleet spreads out
 RETRY_DELAY_S_MIN = 1.0  # full jitter may draw 0, and each try is a process
 ANNOUNCED_GAP_S_MIN = 10.0  # however often a new version is announced
+
+NEVER_VERIFIED, NO_CACHE = "never-verified", "no-cache"  # reasons (docs/trust.md) that mean: at a first start
 
 Notice = Callable[[str, str], Awaitable[None]]
 """Told (topic, text), as ports.Display.notice."""
@@ -99,11 +101,15 @@ class _TrustKeeping:
         if self._store.current is not None:
             return
         trouble = await self._store.restore()
-        if trouble is not None:
-            log.info("the trust list on this terminal is verified anew: %s: %s", trouble.reason, trouble.detail)
-            trouble = await self._refresh(offline=True)
-        if trouble is not None:
-            log.info("no trust list on this terminal can be used: %s: %s", trouble.reason, trouble.detail)
+        if trouble is None:
+            return
+        if trouble.reason != NEVER_VERIFIED:
+            log.warning("the trust list on this terminal is verified anew: %s: %s", trouble.reason, trouble.detail)
+        trouble = await self._refresh(offline=True)
+        if trouble is not None and trouble.reason == NO_CACHE:
+            log.info("no trust list on this terminal yet, fetching one")
+        elif trouble is not None:
+            log.warning("no trust list on this terminal can be used: %s: %s", trouble.reason, trouble.detail)
 
     async def _refresh(self, *, offline: bool) -> TrustTrouble | None:
         """Verify, and adopt what was verified; the store makes the floor durable before it swaps."""

@@ -8,7 +8,8 @@ import aiohttp
 import pytest
 
 from agent.adapters.console.console import EVENTS_WAITING_MAX, LISTENERS_MAX, Console
-from agent.adapters.console.server import ConsoleServer, Settings
+from agent.adapters.console.lines import Lines
+from agent.adapters.console.server import CONNECTIONS_MAX, ConsoleServer, Settings
 from agent.adapters.console.texts import has_sentence, text_for
 from agent.core.decision import Answer, Decision
 from agent.core.transaction import Transaction
@@ -95,13 +96,81 @@ async def test_a_listener_that_does_not_keep_up_is_dropped_and_nobody_waits():
     assert not quick.is_dropped
 
 
-async def test_there_is_a_limit_to_listeners(served):
+async def forgotten(console: Console, count: int) -> None:
+    """Return once the console has so many listeners; nothing is published meanwhile."""
+    async with asyncio.timeout(5):
+        while len(console._listeners) != count:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+
+
+async def test_a_listener_that_leaves_a_quiet_terminal_is_forgotten_at_once(served):
     console, _, client = served
-    for _ in range(LISTENERS_MAX):
-        assert console.listen() is not None
-    async with client.get("/v1/events") as answer:
-        assert answer.status == 503
-        assert (await answer.json())["title"] == "too many listeners"
+    streams = [await client.get("/v1/events") for _ in range(LISTENERS_MAX)]
+    await forgotten(console, LISTENERS_MAX)
+    for stream in streams:
+        stream.close()
+    await forgotten(console, 0)
+
+
+async def test_with_too_many_listeners_the_oldest_goes_and_the_newest_gets_in(served):
+    console, _, client = served
+    streams = [await client.get("/v1/events") for _ in range(LISTENERS_MAX)]
+    async with client.get("/v1/events") as newest:
+        assert newest.status == 200
+        async with asyncio.timeout(5):
+            assert await streams[0].content.read() == b""
+        await console.notice("uplink", "the platform answers")
+        for stream in (newest, *streams[1:]):
+            assert (await next_event(stream))[1]["topic"] == "uplink"
+    for stream in streams:
+        stream.close()
+
+
+async def hung_up(reader: asyncio.StreamReader) -> bool:
+    try:
+        async with asyncio.timeout(5):
+            return await reader.read() == b""
+    except ConnectionResetError:
+        return True
+
+
+@pytest.mark.parametrize("said", [b"", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: "])
+async def test_a_connection_that_asks_nothing_is_closed(said):
+    server = ConsoleServer(Settings(listen="127.0.0.1:0"), Console(lines_to=None), status, silence_s_max=0.1)
+    await server.start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(server.address.rpartition(":")[2]))
+    writer.write(said)
+    assert await hung_up(reader)
+    writer.close()
+    await server.stop()
+
+
+async def test_there_is_a_limit_to_connections_and_it_is_told_once(served, caplog):
+    _, server, client = served
+    port = int(server.address.rpartition(":")[2])
+    ask = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+    async def connect() -> tuple[bool, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            writer.write(ask)
+            return b"200 OK" in await reader.readuntil(b"\r\n"), writer
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return False, writer
+
+    async with asyncio.timeout(20):
+        answers = await asyncio.gather(*(connect() for _ in range(CONNECTIONS_MAX + 100)))
+    assert sum(is_answered for is_answered, _ in answers) == CONNECTIONS_MAX
+    assert [r.getMessage() for r in caplog.records if "too many connections" in r.getMessage()] == [
+        f"too many connections to the local API: more than {CONNECTIONS_MAX} are refused"
+    ]
+    for _, writer in answers:
+        writer.close()
+    async with asyncio.timeout(5):
+        while server._runner.server.connections:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        async with client.get("/healthz") as answer:
+            assert answer.status == 200
 
 
 @pytest.mark.parametrize(
@@ -112,6 +181,16 @@ async def test_there_is_a_limit_to_listeners(served):
         ({"Host": ""}, 403),
         ({"Host": "[::1"}, 403),
         ({"Host": "localhost:8765"}, 200),
+        ({"Host": "[::1]:8765"}, 200),
+        ({"Host": "127.0.0.1"}, 200),
+        ({"Host": "someone@localhost:8765"}, 403),
+        ({"Host": "localhost:8765/x"}, 403),
+        ({"Host": "localhost:"}, 403),
+        ({"Host": "localhost:123456"}, 403),
+        ({"Host": "localhost:٣"}, 403),
+        ({"Host": "localhost#.evil.example"}, 403),
+        ({"Host": "127.0.0.1.evil.example"}, 403),
+        ([("Host", "localhost"), ("Host", "evil.example")], 403),
         ({"Origin": "http://evil.example"}, 403),
         ({"Origin": "null"}, 403),
     ],
@@ -158,7 +237,22 @@ async def test_a_port_in_use_is_said_plainly(served):
 
 
 @pytest.mark.parametrize(
-    "listen", ["0.0.0.0:1", "192.0.2.1:1", "localhost:1", "127.0.0.1", "127.0.0.1:99999", ":1", ""]
+    "listen",
+    [
+        "0.0.0.0:1",
+        "192.0.2.1:1",
+        "localhost:1",
+        "127.0.0.1",
+        "127.0.0.1:99999",
+        ":1",
+        "",
+        "127.0.0.1:٣",
+        "127.0.0.1:",
+        "::1:8765",
+        "[::1:8765",
+        "127.0.0.1:8765 ",
+        "]]::1[[:1",
+    ],
 )
 def test_the_local_api_listens_on_loopback_only(listen):
     with pytest.raises(ValueError, match="loopback"):
@@ -167,22 +261,14 @@ def test_the_local_api_listens_on_loopback_only(listen):
 
 async def test_lines_on_the_terminal_say_answer_and_reason():
     out = io.StringIO()
-    console = Console(lines_to=out)
+    lines = Lines(out)
+    console = Console(lines_to=lines)
     await console.show("desk", ACCEPTED, transaction(3))
     await console.notice("scanner", "desk is absent")
+    lines.close()
     assert out.getvalue().splitlines()[0].startswith("[ OK ] #3 desk payment accept ok")
     assert "desk is absent" in out.getvalue()
     assert CARD.hex()[:6] not in out.getvalue()
-
-
-async def test_a_terminal_that_is_gone_does_not_stop_the_agent():
-    class Gone(io.StringIO):
-        def write(self, _text: str) -> int:
-            raise BrokenPipeError
-
-    console = Console(lines_to=Gone())
-    await console.show("desk", ACCEPTED, transaction())
-    await console.show("desk", ACCEPTED, transaction())
 
 
 @pytest.mark.parametrize("reason", ["policy.dynamic-required", "decode.base45", "policy.whatever", "made.up"])

@@ -77,7 +77,13 @@ async def test_a_refusal_says_whether_it_is_about_this_batch_or_this_terminal(se
     assert caught.value.reason == f"{status} no such thing"
 
 
-@pytest.mark.parametrize("body", [b"<html>404</html>", b"{", b"[]", b'{"title": 7}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>404</html>", b"{", b"[]", b'{"title": 7}', b'{"detail":"\xff\xfe"}', b"[" * 100_000,
+        b'{"a":' * 100_000,
+    ],
+)  # fmt: skip
 async def test_a_malformed_problem_is_no_problem(serve, body):
     async with HttpUplink(
         Settings(url=await serve(answering(status=404, body=body, content_type="application/problem+json"))), "kiosk-1"
@@ -149,6 +155,12 @@ async def test_a_connection_closed_before_the_answer_is_unreachable():
         ("https://platform.example?x=1", "query"),
         ("https://platform.example:99999", "URL"),
         ("http://[::1", "URL"),
+        ("https://platform.example/a b", "spaces"),
+        ("https://platform.example\t", "spaces"),
+        ("\nhttps://platform.example", "spaces"),
+        ("https://plat\x00form.example", "control"),
+        ("https://platform.example\u00a0", "spaces"),
+        ("https://platform.example\u200b", "control"),
     ],
 )
 def test_clear_text_is_allowed_to_loopback_only(url, fault):

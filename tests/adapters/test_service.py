@@ -64,6 +64,6 @@ def read_unit() -> configparser.SectionProxy:
 def test_the_unit_checks_the_configuration_it_runs_with_and_waits_for_ready() -> None:
     service = read_unit()
     assert service["Type"] == "notify"
-    assert service["ExecStartPre"].replace(" check ", " run ") == service["ExecStart"]
+    assert service["ExecStartPre"].replace(" check ", " run --quiet ") == service["ExecStart"]
     assert service["StateDirectory"] == "scanward"
     assert service["SupplementaryGroups"] == "dialout"

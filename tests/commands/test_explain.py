@@ -1,7 +1,9 @@
 """`scanward explain`."""
 
+import hashlib
 import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import segno
 
 from agent.cli import main
 from fakes.ehc_issuer import CARD, DYNAMIC, NOW_S, STATIC, EhcIssuer, trust_list_file
+from fakes.trust_content import ENTRIES, content, publish_bundle, trust_list
 
 ISSUER = EhcIssuer()
 AT_NOW = ["--now", str(NOW_S)]
@@ -103,13 +106,63 @@ def test_the_exit_status_is_0_only_if_verified_and_accepted(
     assert (says["decision"] and says["decision"]["answer"]) == answer
 
 
-def test_without_a_trust_list_nothing_is_trusted_and_a_step_without_policy_refuses(
-    capsys: pytest.CaptureFixture[str], trust: list[str]
-) -> None:
+def test_without_a_trust_list_nothing_is_trusted(capsys: pytest.CaptureFixture[str], policy: list[str]) -> None:
     status, says = explained(capsys, ISSUER.code(DYNAMIC), *AT_NOW)
     assert (status, says["reason"], says["laboratory"]) == (1, "key.no-trust-list", False)
-    status, says = explained(capsys, ISSUER.code(DYNAMIC), *AT_NOW, *trust, "--step", "payment")
-    assert (status, says["decision"]["reason"]) == (1, "policy.none")
+    status, says = explained(capsys, ISSUER.code(DYNAMIC), *AT_NOW, *policy, "--step", "payment")
+    assert (status, says["reason"], says["decision"]["answer"]) == (1, "key.no-trust-list", "refuse")
+
+
+def test_a_step_without_a_policy_is_a_usage_error_that_says_what_to_add(
+    capsys: pytest.CaptureFixture[str], trust: list[str]
+) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(["explain", ISSUER.code(DYNAMIC), *trust, "--step", "payment"])
+    assert exit_.value.code == 2
+    err = capsys.readouterr().err
+    assert "--config FILE" in err
+    assert "--policy FILE" in err
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Path:
+    """A terminal's configuration; in its state directory is the bundle that the refresher verified."""
+    revoked = EhcIssuer(label=b"revoked")
+    entries = [*ENTRIES, ISSUER.entry(), revoked.entry()]
+    prefix = hashlib.sha256(b"kidehc\0" + revoked.kid).digest()[:8]
+    files = content() | {"trust-list.json": trust_list(5, entries), "revoked.bin": prefix}
+    publish_bundle(tmp_path / "state" / "trust", files, expires_at_ms=(NOW_S + 3_600) * 1_000)
+    config = tmp_path / "agent.toml"
+    config.write_text(
+        '[[scanners]]\nid = "front"\ntype = "serial"\npath = "/dev/null"\n'
+        f'[state]\ndirectory = "{tmp_path / "state"}"\n[policy.refuse]\nregistration = ["ehc.static"]\n'
+    )
+    return config
+
+
+@pytest.mark.parametrize(
+    ("code", "step", "status", "reason"),
+    [
+        (ISSUER.code(DYNAMIC), "registration", 0, "ok"),
+        (ISSUER.code(STATIC), "registration", 1, "policy.dynamic-required"),  # the site narrows the signed policy
+        (ISSUER.code(DYNAMIC), "payment", 1, "policy.step-unknown"),
+        (EhcIssuer(label=b"revoked").code(DYNAMIC), "registration", 1, "revoked.key"),
+        (EhcIssuer(label=b"stranger").code(DYNAMIC), "registration", 1, "key.unknown"),
+    ],
+)
+def test_with_the_terminals_configuration_it_judges_as_the_terminal_does(
+    capsys: pytest.CaptureFixture[str], terminal: Path, code: str, step: str, status: int, reason: str
+) -> None:
+    got, says = explained(capsys, code, *AT_NOW, "--config", str(terminal), "--step", step)
+    assert (got, says["decision"]["reason"], says["laboratory"]) == (status, reason, False)
+    assert says["unchecked"] == []
+
+
+def test_the_terminals_verified_trust_list_is_not_called_unsigned(
+    capsys: pytest.CaptureFixture[str], terminal: Path
+) -> None:
+    assert main(["explain", ISSUER.code(DYNAMIC), *AT_NOW, "--config", str(terminal)]) == 0
+    assert "unsigned" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -189,6 +242,12 @@ def test_a_picture_without_a_code_is_refused(capsys: pytest.CaptureFixture[str],
         (["X", "--trust", "missing.json"], "missing.json: No such file"),
         (["X", "--trust", "."], "directory"),
         (["X", "--trust", "garbage"], "trust list is not valid"),
+        (["X", "--trust", "nested"], "nested too deeply"),
+        (["X", "--step", "payment", "--policy", "nested.toml"], "policy is not valid"),
+        (["X", "--trust", "fifo"], "no regular file"),
+        (["--image", "fifo"], "no regular file"),
+        (["X", "--config", "missing.toml"], "missing.toml: cannot be read"),
+        (["X", "--config", "empty.toml"], "No such file"),
         (["X", "--step", "payment", "--policy", "garbage"], "policy is not valid"),
         (["--image", "missing.png"], "missing.png: No such file"),
         (["--image", "garbage"], "not a picture"),
@@ -200,6 +259,10 @@ def test_a_file_that_cannot_be_used_is_one_clear_line_and_status_2(
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
     Path("garbage").write_text("garbage")
+    Path("nested").write_text('{"x":' + "[" * 100_000)
+    Path("nested.toml").write_text("a=" + "[" * 20_000)
+    Path("empty.toml").write_text('[[scanners]]\nid = "front"\ntype = "serial"\npath = "/dev/null"\n')
+    os.mkfifo("fifo")
     assert main(["explain", *arguments]) == 2
     captured = capsys.readouterr()
     assert message in captured.err
@@ -209,10 +272,21 @@ def test_a_file_that_cannot_be_used_is_one_clear_line_and_status_2(
 @pytest.mark.parametrize(
     "arguments",
     [[], ["X", "--image", "x.png"], ["X", "--now", "yesterday"], ["X", "--now", "2027-01-15T08:00:00"],
-     ["X", "--now", "-1"], ["X", "--policy", "p.toml"], ["X", "Y"]],
+     ["X", "--now", "-1"], ["X", "--policy", "p.toml"], ["X", "Y"], ["X", "--config", "c", "--trust", "t"],
+     ["X", "--config", "c", "--step", "payment", "--policy", "p"]],
 )  # fmt: skip
 def test_usage_errors_have_status_2(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
         main(["explain", *arguments])
     assert exit_.value.code == 2
     assert "usage:" in capsys.readouterr().err
+
+
+def test_a_time_that_is_none_is_answered_with_what_is_wanted(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(["explain", "X", "--now", "notatime"])
+    assert exit_.value.code == 2
+    err = capsys.readouterr().err
+    assert "'notatime' is not a time" in err
+    assert "RFC 3339" in err
+    assert "parse_instant" not in err

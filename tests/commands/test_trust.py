@@ -1,6 +1,7 @@
 """`scanward trust` as people and the agent call it."""
 
 import json
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -80,14 +81,40 @@ def test_show_without_a_time_uses_the_clock(shown_state, capsys):
     assert json.loads(capsys.readouterr().out)["version"] == 17
 
 
+SCANNER = '[[scanners]]\nid = "front"\ntype = "serial"\npath = "/dev/null"\n'
+
+
+def test_show_takes_the_state_directory_the_folder_in_it_or_the_configuration(shown_state, tmp_path, capsys):
+    (tmp_path / "trust").symlink_to(shown_state)
+    config = tmp_path / "agent.toml"
+    config.write_text(f'{SCANNER}[state]\ndirectory = "{tmp_path}"\n')
+    for where in (["--state", str(tmp_path)], ["--state", str(tmp_path / "trust")], ["--config", str(config)]):
+        assert main(["trust", "show", *where, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["version"] == 17
+
+
+def test_show_asks_which_of_two_is_meant(shown_state, tmp_path, capsys):
+    shutil.copytree(shown_state, tmp_path / "state", symlinks=True)
+    (tmp_path / "state" / "trust").symlink_to(shown_state)
+    assert main(["trust", "show", "--state", str(tmp_path / "state")]) == 1
+    assert "name the folder you mean" in capsys.readouterr().err
+
+
+def test_show_says_what_is_wrong_with_where_it_is_told_to_look(tmp_path, capsys):
+    assert main(["trust", "show", "--state", str(tmp_path / "nowhere")]) == 1
+    assert "No such file or directory" in capsys.readouterr().err
+    assert main(["trust", "show", "--config", str(tmp_path / "missing.toml")]) == 1
+    captured = capsys.readouterr().err
+    assert "missing.toml" in captured
+    assert captured.count("\n") == 1
+
+
 def test_show_says_what_is_missing(tmp_path, capsys):
     assert main(["trust", "show", "--state", str(tmp_path)]) == 1
     assert "no trust list on this terminal yet" in capsys.readouterr().err
 
 
 def test_show_says_what_is_damaged(shown_state, tmp_path, capsys):
-    import shutil
-
     state = tmp_path / "state"
     shutil.copytree(shown_state, state, symlinks=True)
     (state / "current" / "policy.toml").write_bytes(b"")
@@ -126,13 +153,14 @@ def test_refresh_prints_one_object_and_says_by_its_status_whether_it_worked(tmp_
 
 
 @pytest.mark.parametrize("now", ["", "1", "x,", "5,4", "-1,", f"{10**18},", "1,2,3"])
-def test_a_time_that_is_none_is_a_usage_error(now, tmp_path):
+def test_a_time_that_is_none_is_a_usage_error(now, tmp_path, capsys):
     with pytest.raises(ValueError):  # noqa: PT011 (argparse takes any)
         interval(now)
     arguments = ["--state", str(tmp_path), "--url", "http://127.0.0.1:9", "--root", "r", f"--now={now}", "--floor", "0"]
     with pytest.raises(SystemExit) as error:
         main(["trust", "refresh", *arguments])
     assert error.value.code == 2
+    assert "EARLIEST,LATEST in milliseconds" in capsys.readouterr().err
 
 
 def test_a_root_that_is_not_there_is_a_usage_error(tmp_path, capsys):

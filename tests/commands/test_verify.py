@@ -206,6 +206,33 @@ def test_a_full_disk_is_said(folder: Path, capsys: pytest.CaptureFixture[str]) -
     assert "No space left" in capsys.readouterr().err
 
 
+def test_a_picture_that_is_a_pipe_is_no_picture_and_nobody_waits_for_it(folder: Path) -> None:
+    os.mkfifo(folder / "pipe.png")
+    (answer,) = verified(folder, [{"id": 1, "image": "pipe.png"}])
+    assert (answer["verdict"], answer["reason"]) == ("refused", "input.image")
+
+
+def test_a_trust_list_nested_too_deeply_is_one_clear_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "nested.json").write_bytes(b'{"x":' + b"[" * 100_000)
+    (folder / "codes.jsonl").write_bytes(b"")
+    files = ["--in", str(folder / "codes.jsonl"), "--out", str(folder / "out"), "--trust", str(folder / "nested.json")]
+    assert main(["verify", *files]) == 2
+    err = capsys.readouterr().err
+    assert "nested too deeply" in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("argument", "says"), [(["--now", "notatime"], "RFC 3339"), (["--workers", "many"], "1 to 64")]
+)
+def test_a_usage_error_says_what_is_wanted(capsys: pytest.CaptureFixture[str], argument: list[str], says: str) -> None:
+    with pytest.raises(SystemExit):
+        main(["verify", "--in", "-", "--out", "-", "--trust", "t", *argument])
+    err = capsys.readouterr().err
+    assert says in err
+    assert "invalid" not in err
+
+
 @pytest.mark.parametrize("arguments", [["--workers", "0"], ["--workers", "65"], ["--now", "soon"], ["--in"]])
 def test_usage_errors_have_status_2(folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
     files = ["--in", "-", "--out", "-", "--trust", str(folder / "trust-list.json")]

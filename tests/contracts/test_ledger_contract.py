@@ -7,6 +7,8 @@ import cbor2
 import pytest
 
 from agent.adapters.ledger.owner import InlineLedger, ThreadedLedger
+from agent.adapters.ledger.sql import rows
+from agent.core.time_interval import Interval
 from agent.core.transaction import empty_chain, link, record_of
 from agent.ports import LedgerOvertaken, LedgerRefused
 from fakes.ledger_parts import LabelSigner, draft, interval, open_ledger, sealing_private, sealing_recipient
@@ -115,11 +117,104 @@ async def test_cursors_are_kept_per_uplink_and_may_go_back(twin, tmp_path):
         assert (await ledger.cursor("platform"), await ledger.cursor("city")) == (1, 1)
 
 
-async def test_a_cursor_beyond_the_ledger_is_a_bug(twin, tmp_path):
+@pytest.mark.parametrize("seq", [4, 2**31, 2**63 - 1, 2**63, 2**64, 2**200])
+async def test_no_number_that_a_platform_says_harms_the_ledger(twin, tmp_path, seq):
     async with twin(open_ledger(tmp_path / "ledger.db")) as ledger:
-        with pytest.raises(ValueError, match="a cursor of 1"):
-            await ledger.settle("platform", 1, [])
-        assert (await ledger.append(draft())).seq == 1
+        for n in range(3):
+            await ledger.append(draft(n))
+        await ledger.settle("platform", 2, [(2, "record.malformed")])
+        assert await ledger.hash_at(seq) is None
+        assert list(await ledger.read(seq, records_max=9, bytes_max=10**6)) == []
+        with pytest.raises(ValueError, match=f"a cursor of {seq}"):
+            await ledger.settle("platform", seq, [])
+        with pytest.raises(ValueError, match="has not"):
+            await ledger.settle("platform", 3, [(seq, "record.malformed")])
+        with pytest.raises(ValueError, match="has not"):
+            await ledger.settle("platform", 3, [], resent=[seq])
+        assert await ledger.cursor("platform") == 2
+        assert (await ledger.append(draft(3))).seq == 4
+        await ledger.settle("platform", 4, [])
+        assert await ledger.cursor("platform") == 4
+        verify_chain(ledger.ledger_id, await read_all(ledger))
+
+
+FOREVER = 10**15  # an instant long past the time of everything, e.g. of a terminal that learned the time at last
+
+
+async def test_the_first_record_kept_is_behind_what_was_pruned(twin, tmp_path):
+    async with twin(open_ledger(tmp_path / "ledger.db")) as ledger:
+        assert await ledger.first_seq() == 1
+        for n in range(10):
+            await ledger.append(draft(n))
+        await ledger.settle("platform", 7, [(2, "record.malformed")])
+        assert await ledger.first_seq() == 1
+        assert await ledger.prune(interval(FOREVER)) == 6
+        assert [r.seq for r in await read_all(ledger)] == [2, 8, 9, 10]
+        assert await ledger.first_seq() == 8, "from there on nothing is missing"
+        await ledger.settle("platform", 1, [])
+        await ledger.settle("platform", 7, [])
+        assert await ledger.prune(interval(FOREVER)) == 1
+        assert await ledger.first_seq() == 8, "never back, whatever goes later"
+    async with twin(open_ledger(tmp_path / "ledger.db")) as ledger:
+        assert await ledger.first_seq() == 8
+        await ledger.settle("platform", 10, [])
+        await ledger.prune(interval(FOREVER))
+        assert await ledger.first_seq() == ledger.head_seq == 10
+        await ledger.begin_anew(LedgerOvertaken(99, bytes(32)))
+        assert await ledger.first_seq() == 1
+
+
+async def test_what_is_parked_is_so_until_a_later_receipt_settles_it(twin, tmp_path):
+    async with twin(open_ledger(tmp_path / "ledger.db")) as ledger:
+
+        def parked() -> list[tuple[str, int, str]]:
+            return [row[:3] for row in rows(ledger._file._connection, "parked")]
+
+        for n in range(10):
+            await ledger.append(draft(n))
+        await ledger.settle("city", 8, [(4, "record.odd")])
+        await ledger.settle("platform", 8, [(seq, "record.malformed") for seq in (2, 4, 6, 8)])
+        await ledger.settle("platform", 3, [])
+        assert len(parked()) == 5, "going back settles nothing"
+        await ledger.settle("platform", 7, [(6, "record.still-malformed")])
+        assert parked() == [
+            ("city", 4, "record.odd"),
+            ("platform", 2, "record.malformed"),
+            ("platform", 6, "record.still-malformed"),
+            ("platform", 8, "record.malformed"),
+        ], "4 was sent again and taken, 6 was not taken, 2 and 8 were not sent again"
+        await ledger.settle("platform", 8, [])
+        await ledger.settle("platform", 8, [], resent=[2])
+        await ledger.settle("city", 8, [(4, "record.odd")], resent=[4])
+        assert parked() == [("city", 4, "record.odd"), ("platform", 6, "record.still-malformed")]
+        await ledger.prune(interval(FOREVER))
+        assert [r.seq for r in await read_all(ledger)] == [4, 6, 9, 10]
+        await ledger.settle("platform", 5, [])
+        await ledger.settle("platform", 10, [])
+        await ledger.settle("city", 3, [])
+        await ledger.settle("city", 10, [])
+        await ledger.prune(interval(FOREVER))
+        assert (parked(), [r.seq for r in await read_all(ledger)]) == ([], [10])
+
+
+async def test_only_pruning_forgets_by_time_and_its_interval_needs_no_upper_end(twin, tmp_path):
+    early, late = draft(0, replay_id=b"e" * 16), draft(1, replay_id=b"l" * 16, keep_until_ms=FOREVER + 1)
+    async with twin(open_ledger(tmp_path / "ledger.db")) as ledger:
+        for given in (early, late, draft(2)):
+            await ledger.append(given)
+        await ledger.settle("platform", 3, [])
+        history = await ledger.history(Interval(FOREVER, None))
+        assert (history.has(b"e" * 16), history.has(b"l" * 16)) == (False, True)
+        with pytest.raises(LedgerRefused):
+            await ledger.append(early)  # a clock that runs ahead does not bring a used code back
+        assert await ledger.prune(Interval(0, None)) == 0
+    async with twin(open_ledger(tmp_path / "ledger.db")) as ledger:
+        with pytest.raises(LedgerRefused):
+            await ledger.append(early)
+        assert await ledger.prune(Interval(FOREVER, None)) == 3
+        assert (await ledger.append(early)).seq == 4
+        with pytest.raises(LedgerRefused):
+            await ledger.append(late)
 
 
 async def test_who_waits_for_records_is_woken_by_the_next_one(twin, tmp_path):
@@ -234,3 +329,12 @@ async def test_beginning_anew_loses_no_append_and_keeps_their_order(twin, tmp_pa
         assert head == {1: "kiosk-1", 2: old, 3: run.records[-1].seq, 4: run.records[-1].hash}
         await ledger.settle_salvaged("platform", run, [])
         assert await ledger.salvaged("platform", records_max=200, bytes_max=10**6) is None
+
+
+async def test_a_new_ledger_has_nothing_to_wait_for_at_first(twin, tmp_path):
+    async with twin(open_ledger(tmp_path / "ledger.db")) as ledger:
+        await ledger.append(draft(0))
+        await ledger.begin_anew(LedgerOvertaken(7, bytes(32)))
+        assert ledger.head_seq == 0
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(ledger.wait_for_records(0), 0.05)

@@ -150,3 +150,24 @@ def test_the_grace_ladder_of_an_expired_trust_list(past_s, answer, reason):
     trust = dataclasses.replace(TRUST, expires_ms=NOW.earliest_ms - past_s * 1000)
     decision = decide(STATIC, "registration", trust, History(), NOW)
     assert (decision.answer, decision.reason) == (answer, reason)
+
+
+def test_the_offline_limit_binds_where_a_person_is_asked():
+    history = History()
+    for seq in (1, 2):
+        decision = decide(NATIONAL, "dispensing", TRUST, history, NOW)
+        assert (decision.answer, decision.is_provisional) == (Answer.ASK, True)
+        history.stored(decision, seq)
+    stopped = decide(NATIONAL, "dispensing", TRUST, history, NOW)
+    assert (stopped.answer, stopped.reason) == (Answer.REFUSE, "policy.offline-limit")
+
+
+def test_asking_about_a_proven_code_is_not_provisional():
+    assert not decide(STATIC, "dispensing", TRUST, History(), NOW).is_provisional
+
+
+def test_there_is_a_limit_to_the_one_time_codes_remembered(monkeypatch):
+    monkeypatch.setattr("agent.core.decision.CLAIMS_MAX", 2)
+    history = History({b"a" * 16: 1, b"b" * 16: 1})
+    decision = decide(DYNAMIC, "payment", TRUST, history, NOW)
+    assert (decision.answer, decision.reason, decision.claim) == (Answer.REFUSE, "policy.offline-limit", None)

@@ -1,5 +1,7 @@
 """What counts as a receipt: signed for it, about what was sent, by a key that may. Everything else moves nothing."""
 
+import dataclasses
+import hashlib
 import json
 
 import cbor2
@@ -19,7 +21,7 @@ from agent.core.delivery import (
     require_results_for,
 )
 from agent.core.time_interval import Interval
-from agent.core.trust_list import parse_trust_list
+from agent.core.trust_list import Trust, parse_revoked, parse_trust_list
 from fakes.ledger_parts import LabelSigner
 from fakes.platform import sign
 
@@ -31,7 +33,9 @@ HASH = b"h" * 32
 def world(vectors):
     records, batch = vectors("records"), vectors("batch")
     return {
-        "trust_list": parse_trust_list(json.dumps(vectors("ehc1")["trust_list"]).encode(), build_key),
+        "trust": Trust(
+            parse_trust_list(json.dumps(vectors("ehc1")["trust_list"]).encode(), build_key), None, None, None
+        ),
         "ledger_id": bytes.fromhex(records["ledger_id"]),
         "about": cbor2.loads(bytes.fromhex(batch["batch"]))[1],
         "receipt": bytes.fromhex(batch["receipt"]),
@@ -45,7 +49,7 @@ def world(vectors):
 
 def read(world, signed, **changes):
     asked = {"about": world["about"], "terminal": "kiosk-1", "ledger_id": world["ledger_id"]} | changes
-    return read_receipt(signed, **asked, trust_list=world["trust_list"], now=changes.pop("now", NOW))
+    return read_receipt(signed, **asked, trust=world["trust"], now=changes.pop("now", NOW))
 
 
 def fields(world, **changes):
@@ -101,9 +105,17 @@ def test_a_key_without_the_usage_is_refused(world, label):
 def test_a_key_outside_its_validity_is_refused(world, now_s):
     with pytest.raises(ReceiptInvalid, match="does not name"):
         read_receipt(
-            world["receipt"], world["about"], "kiosk-1", world["ledger_id"], world["trust_list"],
+            world["receipt"], world["about"], "kiosk-1", world["ledger_id"], world["trust"],
             Interval(now_s * 1000, now_s * 1000 + 4_000),
         )  # fmt: skip
+
+
+def test_a_revoked_key_is_refused(world):
+    key_id = LabelSigner("platform receipt").key_id
+    revoked = parse_revoked(hashlib.sha256(b"kid" + b"platform" + b"\x00" + key_id).digest()[:8])
+    trust = dataclasses.replace(world["trust"], revoked=revoked)
+    with pytest.raises(ReceiptInvalid, match="does not name"):
+        read_receipt(world["receipt"], world["about"], "kiosk-1", world["ledger_id"], trust, NOW)
 
 
 @pytest.mark.parametrize(
@@ -112,6 +124,7 @@ def test_a_key_outside_its_validity_is_refused(world, now_s):
         {"f4": "none"}, {"f4": [[1, HASH, 0]]}, {"f4": [[1, HASH, 4, "ok"]]}, {"f4": [[1, HASH, 0, "x" * 65]]},
         {"f4": [[1, HASH, 0, "ok", 1]]}, {"f4": [[True, HASH, 0, "ok"]]}, {"f4": [[1, HASH, True, "ok"]]},
         {"f4": [[1, HASH, 0, "ok"]] * 201}, {"f5": [1, HASH[:31]]}, {"f5": [-1, HASH]}, {"f5": [True, HASH]},
+        {"f5": [2**63, HASH]}, {"f4": [[1, HASH, 0, ""]]}, {"f4": [[1, HASH, 0, "\x1b[2J"]]},
         {"f5": [1]}, {"f6": "now"}, {"f7": 1}, {"f1": 5}, {"f2": b"kiosk-1"}, {"f3": None},
     ],
 )  # fmt: skip

@@ -31,7 +31,7 @@ from agent.core.transaction import (
     seal,
     sign_head,
 )
-from agent.core.trust_list import Trust, TrustedKey, TrustList
+from agent.core.trust_list import Trust, TrustedKey, TrustList, parse_revoked
 from agent.core.verdict import Claims, CodeType, Outcome, Verdict
 
 NOW_S = 1_800_000_000
@@ -72,7 +72,7 @@ def trust_of(*keys: TrustedKey, issued_at_s: int = NOW_S - 58) -> Trust:
     return Trust(
         TrustList(17, issued_at_s, {(k.family, k.issuer, k.key_id): k for k in keys}, frozenset()),
         Policy("scanward-policy-1", 1),
-        frozenset(),
+        parse_revoked(b""),
         None,
     )
 
@@ -147,6 +147,7 @@ VERDICTS = st.builds(
 )
 DECISIONS = st.builds(
     Decision,
+    is_provisional=st.booleans(),
     answer=st.sampled_from(Answer),
     reason=REASONS,
     step=st.from_regex(r"[a-z][a-z0-9-]{0,31}", fullmatch=True),
@@ -172,7 +173,7 @@ def test_every_decision_becomes_a_record_that_fits_the_cddl(decision, latest):
     payload = cbor2.loads(envelope).value[2]
     assert cbor2.dumps(cbor2.loads(payload), canonical=True) == payload
     assert after.hash == link(chain.hash, 1, envelope)
-    assert draft.provisional is (decision.answer is Answer.PROVISIONAL)
+    assert draft.provisional is decision.is_provisional
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,21 @@
-"""What a platform signs: a trust list, revocations and a policy, made with fresh keys that belong to nobody."""
+"""What a platform signs: a trust list, revocations and a policy, made with fresh keys that belong to nobody.
+
+And the bundle that a terminal's refresher makes of it.
+"""
 
 import base64
 import hashlib
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from agent.adapters.trust_store import bundle as disk
+from agent.ports import VerifiedBundle
 
 ISSUER = "4420"
 POLICY = b"""
@@ -66,3 +74,30 @@ def revoked(count: int) -> bytes:
 def content(version: int = 1, *, revocations: int = 3) -> dict[str, bytes]:
     """Return the three targets."""
     return {"trust-list.json": trust_list(version), "revoked.bin": revoked(revocations), "policy.toml": POLICY}
+
+
+def publish_bundle(
+    directory: Path,
+    files: dict[str, bytes],
+    timestamp_version: int = 1,
+    *,
+    trust_list_version: int = 1,
+    expires_at_ms: int = 1_795_334_400_000,
+) -> VerifiedBundle:
+    """Publish a bundle as the refresher does, without what only the refresher reads."""
+    manifest = disk.Manifest(
+        format="scanward-trust-bundle-1",
+        files={name: disk.ManifestFile(disk.sha256_hex(data), len(data)) for name, data in files.items()},
+        trust_list_version=trust_list_version,
+        timestamp_version=timestamp_version,
+        root_version=1,
+        expires_at_ms=expires_at_ms,
+        verified=disk.VerifiedAt(0, None),
+    )
+    data = msgspec.json.encode(manifest)
+    with disk.draft(directory) as draft:
+        for name, file in files.items():
+            (draft / name).write_bytes(file)
+        (draft / disk.MANIFEST).write_bytes(data)
+        folder = disk.publish(directory, draft)
+    return VerifiedBundle(folder.name, disk.sha256_hex(data), timestamp_version, 1, expires_at_ms)

@@ -75,6 +75,7 @@ class ListScanner:
 
     id: str
     given: list[Scan]
+    presence: str | None = None
 
     async def scans(self) -> AsyncIterator[Scan]:
         for scan in self.given:

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from demo.processes import free_port
 from demo.tty import TtyScanner
 
 READY_S_MAX = 20.0
+STOP_S_MAX = 5.0
 
 
 class Agent:
@@ -41,11 +42,13 @@ class Agent:
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(signal.SIGTERM)
         out, _ = await asyncio.wait_for(self.process.communicate(), READY_S_MAX)
-        return self.process.returncode, out.decode()
+        return self.process.returncode, (out or b"").decode()
 
 
 @asynccontextmanager
-async def agent(folder: Path, config: str, port: int | None = None) -> AsyncIterator[Agent]:
+async def agent(
+    folder: Path, config: str, port: int | None = None, *, stdout: int = asyncio.subprocess.PIPE, **environment: str
+) -> AsyncIterator[Agent]:
     """Start an agent with a configuration, which gets the folder's state directory and a free port."""
     port = port or free_port()
     path = folder / "agent.toml"
@@ -55,8 +58,8 @@ async def agent(folder: Path, config: str, port: int | None = None) -> AsyncIter
         manager.setblocking(False)
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "agent", "run", "--config", str(path),
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-            env={"PATH": os.defpath, "NOTIFY_SOCKET": str(folder / "notify")},
+            stdout=stdout, stderr=asyncio.subprocess.STDOUT,
+            env={"PATH": os.defpath, "NOTIFY_SOCKET": str(folder / "notify"), **environment},
         )  # fmt: skip
         started = Agent(process, manager, f"http://127.0.0.1:{port}")
         try:
@@ -137,6 +140,9 @@ async def test_a_scan_is_recorded_although_no_platform_was_ever_reached(tmp_path
         (scanner("/dev/x") + '[uplink.http]\nurl = "http://platform.example"\n', "https"),
         (scanner("/dev/x") + "[uplink.http]\nurl = 7\n", "url"),
         ("this is not TOML", "TOML"),
+        (scanner("/dev/x") + '[trust]\nroot = "/nowhere/root.json"\n', "$.trust.root: /nowhere/root.json is not there"),
+        (scanner("/dev/x") + "[delivery]\nhello_interval_s = nan\n", "hello_interval_s"),
+        ("a=" + "[" * 5_000, "nested too deeply"),
     ],
 )
 async def test_a_wrong_configuration_is_one_clear_line(tmp_path, config, says):
@@ -184,3 +190,61 @@ async def test_it_leaves_what_the_platform_registers_it_by(tmp_path):
     registration = json.loads((tmp_path / "terminal.json").read_text())
     assert (registration["terminal"], registration["site"], registration["alg"]) == ("kiosk-7", "demo", "EdDSA")
     assert (tmp_path / "signing-key.pem").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.fixture
+def unread_pipe() -> Iterator[int]:
+    """The writing end of a pipe that is full and that nobody reads."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, b"x" * 4_096)
+    os.set_blocking(writer, True)
+    yield writer
+    os.close(reader)
+    os.close(writer)
+
+
+async def scanned_and_stopped(one: Agent, tty: TtyScanner) -> int:
+    """Have one code scanned and recorded, then stop; return the exit status."""
+    await one.said(b"READY=1")
+    async with asyncio.timeout(READY_S_MAX):
+        while (await one.status())["scanners"][0]["presence"] != "present":  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+        tty.type("nothing we know")
+        while (await one.status())["ledger"]["head_seq"] != 1:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    tty.close()
+    one.process.send_signal(signal.SIGTERM)
+    return await asyncio.wait_for(one.process.wait(), STOP_S_MAX)
+
+
+async def test_output_that_nobody_reads_holds_up_neither_scans_nor_the_end(tmp_path, unread_pipe):
+    tty = TtyScanner("front", tmp_path / "tty-front")
+    async with agent(tmp_path, scanner(tty.path), stdout=unread_pipe) as one:
+        assert await scanned_and_stopped(one, tty) == 0
+
+
+async def test_a_full_disk_below_the_output_does_not_end_the_agent(tmp_path):
+    tty = TtyScanner("front", tmp_path / "tty-front")
+    full = os.open("/dev/full", os.O_WRONLY)
+    async with agent(tmp_path, scanner(tty.path), stdout=full) as one:
+        assert await scanned_and_stopped(one, tty) == 0
+    os.close(full)
+
+
+async def test_output_that_knows_only_ascii_does_not_end_the_agent(tmp_path):
+    tty = TtyScanner("front", tmp_path / "tty-front")
+    async with agent(tmp_path, scanner(tty.path), PYTHONIOENCODING="ascii") as one:
+        assert await scanned_and_stopped(one, tty) == 0
+        _, out = await one.stop()
+    assert "family.unknown" in out
+    assert "?" in out
+
+
+async def test_a_registration_that_is_garbage_is_written_anew(tmp_path):
+    (tmp_path / "terminal.json").write_bytes(b"\xff\xfe")
+    async with agent(tmp_path, scanner("/dev/x")) as one:
+        await one.said(b"READY=1")
+    assert json.loads((tmp_path / "terminal.json").read_text())["alg"] == "EdDSA"

@@ -13,6 +13,7 @@ from agent.adapters.ledger.file import LedgerFile
 from agent.adapters.ledger.owner import InlineLedger
 from agent.core.decision import History
 from agent.core.steps import parse_policy
+from agent.core.time_interval import SignedTime
 from agent.core.trust_list import Trust, parse_trust_list
 from agent.tasks.checkpoint import Checkpoint
 from agent.tasks.delivery import Delivery, Identity, Settings
@@ -48,6 +49,7 @@ class Terminal:
     display: RecordingDisplay
     clock: FakeClock
     trust_store: FixedTrust
+    signed_time: SignedTime = field(default_factory=SignedTime)
     randomness: SeededRandomness = field(default_factory=SeededRandomness)
     settings: Settings = field(default_factory=lambda: Settings(retry_delay_s_max=8.0))
 
@@ -70,6 +72,7 @@ class Terminal:
             display=self.display,
             clock=self.clock,
             randomness=self.randomness,
+            signed_time=self.signed_time,
             settings=self.settings,
         )
 

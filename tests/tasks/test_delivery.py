@@ -8,6 +8,7 @@ import pytest
 
 from agent.cli import main as cli
 from agent.core.decision import Answer, Decision
+from agent.core.time_interval import Interval
 from agent.core.verdict import Outcome, Verdict
 from agent.ports import LedgerOvertaken, PlatformRejected, PlatformUnreachable
 from agent.tasks.delivery import Settings
@@ -19,12 +20,12 @@ pytestmark = pytest.mark.looptime
 GONE = PlatformUnreachable("no connection")
 
 
-async def deliver_until(delivery, is_done: Callable[[], bool], limit_s: float = 3_600) -> None:
-    """Run a delivery in virtual time until something is so."""
+async def deliver_until(delivery, is_done: Callable[[], bool], limit_s: float = 3_600, step_s: float = 0.01) -> None:
+    """Run a delivery in virtual time until something is so; look every step_s."""
     async with asyncio.timeout(limit_s), asyncio.TaskGroup() as group:
         task = group.create_task(delivery.run())
         while not is_done():  # noqa: ASYNC110 - virtual time
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(step_s)
         task.cancel()
 
 
@@ -139,7 +140,7 @@ async def test_a_terminal_the_platform_refuses_keeps_asking_and_parks_nothing(te
 async def test_trouble_is_said_once_not_at_every_try(terminal, platform_key):
     platform = FakePlatform(platform_key, troubles=[GONE] * 50)
     delivery = terminal.delivery(platform)
-    await deliver_until(delivery, lambda: delivery.is_up is True)
+    await deliver_until(delivery, lambda: delivery.is_up is True, step_s=1)
     assert [text for _, text in terminal.display.notices] == ["no connection", "the platform answers"]
 
 
@@ -147,7 +148,7 @@ async def test_retries_are_spread_and_capped(terminal, platform_key):
     terminal.settings = Settings(retry_delay_s_first=1, retry_delay_s_max=8)
     platform = FakePlatform(platform_key, troubles=[GONE] * 100)
     loop = asyncio.get_running_loop()
-    await deliver_until(terminal.delivery(platform), lambda: loop.time() > 200)
+    await deliver_until(terminal.delivery(platform), lambda: loop.time() > 200, step_s=1)
     assert 25 < platform.hellos < 100, "on average one in 4 s at the cap, never a storm"
 
 
@@ -184,7 +185,7 @@ async def test_without_a_trust_list_no_receipt_is_believed(terminal, platform_ke
     trust, terminal.trust_store.current = terminal.trust_store.current, None
     platform = FakePlatform(platform_key)
     delivery = terminal.delivery(platform)
-    await deliver_until(delivery, lambda: platform.hellos > 3)
+    await deliver_until(delivery, lambda: platform.hellos > 3, step_s=0.1)
     assert delivery.cursor == 0
     terminal.trust_store.current = trust
     await deliver_until(delivery, lambda: delivery.cursor == 3)
@@ -207,6 +208,7 @@ async def test_settled_records_free_the_offline_limit(terminal, platform_key):
     decision = Decision(
         Answer.PROVISIONAL, "family.no-offline-proof", "registration",
         Verdict("national", Outcome.UNVERIFIABLE, "family.no-offline-proof"),
+        is_provisional=True,
     )  # fmt: skip
     terminal.history.open_provisional()
     transaction = await terminal.ledger.append(draft(1, provisional=True))
@@ -224,3 +226,89 @@ async def test_a_backlog_goes_out_at_its_rate(terminal, platform_key):
     delivery = terminal.delivery(FakePlatform(platform_key))
     await deliver_until(delivery, lambda: delivery.cursor == 1_000)
     assert 7.5 < asyncio.get_running_loop().time() < 10
+
+
+async def test_something_in_between_that_refuses_everything_moves_nothing(terminal, platform_key):
+    await terminal.fill(20)
+    platform = FakePlatform(platform_key, poison=lambda seq: True)
+    delivery = terminal.delivery(platform)
+    await deliver_until(delivery, lambda: platform.hellos > 5, step_s=0.1)
+    assert (delivery.cursor, await terminal.ledger.cursor("http"), delivery.is_up) == (0, 0, False)
+    assert not any(topic == "parked" for topic, _ in terminal.display.notices)
+    platform.poison = lambda seq: False
+    await deliver_until(delivery, lambda: delivery.cursor == 20)
+
+
+async def test_a_poison_record_at_the_end_waits_for_a_neighbour_that_proves_the_platform(terminal, platform_key):
+    await terminal.fill(1)
+    platform = FakePlatform(platform_key, poison=lambda seq: seq == 1)
+    delivery = terminal.delivery(platform)
+    await deliver_until(delivery, lambda: platform.hellos > 3, step_s=0.1)
+    assert delivery.cursor == 0
+    await terminal.fill(1)
+    await deliver_until(delivery, lambda: delivery.cursor == 2)
+    assert ("parked", "the platform rejected record 1: 422 cannot digest this") in terminal.display.notices
+
+
+async def test_a_hole_at_the_platform_does_not_bring_everything_again_at_every_hello(terminal, platform_key):
+    terminal.settings = Settings(hello_interval_s=60)
+    await terminal.fill(450)
+    platform = FakePlatform(platform_key, poison=lambda seq: seq == 2)
+    delivery = terminal.delivery(platform)
+    await deliver_until(delivery, lambda: delivery.cursor == 450)
+    sent, loop = platform.batches, asyncio.get_running_loop()
+    until_s = loop.time() + 3_600
+    await deliver_until(delivery, lambda: loop.time() > until_s, limit_s=7_200, step_s=1)
+    assert platform.hellos > 50
+    assert platform.batches <= 2 * sent, "at most once more, for the new start of this delivery"
+
+
+async def test_a_platform_restored_while_we_run_gets_its_records_again(terminal, platform_key):
+    terminal.settings = Settings(hello_interval_s=60)
+    await terminal.fill(300)
+    platform = FakePlatform(platform_key)
+    delivery = terminal.delivery(platform)
+    emptied = False
+
+    def is_done() -> bool:
+        nonlocal emptied
+        if delivery.cursor == 300 and not emptied:
+            for seq in range(101, 301):
+                del platform.records[seq]
+            emptied = True
+        return emptied and len(platform.records) == 300
+
+    await deliver_until(delivery, is_done)
+
+
+async def test_a_platform_from_before_what_is_kept_is_told_of_and_gets_the_rest_once(terminal, platform_key):
+    terminal.settings = Settings(hello_interval_s=60)
+    await terminal.fill(300)
+    platform = FakePlatform(platform_key)
+    delivery = terminal.delivery(platform)
+    await deliver_until(delivery, lambda: delivery.cursor == 300)
+    days_later = Interval(terminal.clock.now().now.earliest_ms + 40 * 86_400_000, None)
+    while terminal.file.prune(days_later):
+        pass
+    first = await terminal.ledger.first_seq()
+    assert first > 101
+    for seq in range(101, 301):
+        del platform.records[seq]
+    loop = asyncio.get_running_loop()
+    until_s, delivery = loop.time() + 1_800, terminal.delivery(platform)
+    before = platform.batches
+    await deliver_until(delivery, lambda: loop.time() > until_s, limit_s=7_200, step_s=1)
+    assert sorted(platform.records)[100:] == list(range(first, 301))
+    assert platform.batches - before <= 2
+    assert [text for topic, text in terminal.display.notices if topic == "ledger"] == [
+        f"the platform lacks records 101 to {first - 1}, which are no longer kept here"
+    ]
+
+
+async def test_receipts_vouch_for_the_time(terminal, platform_key):
+    await terminal.fill(1)
+    delivery = terminal.delivery(FakePlatform(platform_key))
+    later = Interval(2_500_000_000_000, None)
+    assert terminal.signed_time.backed(later).earliest_ms == 0
+    await deliver_until(delivery, lambda: delivery.cursor == 1)
+    assert terminal.signed_time.backed(later).earliest_ms == 1_800_000_000_000

@@ -103,6 +103,7 @@ async def test_provisional_acceptances_of_the_old_ledger_are_freed_by_the_new_on
     decision = Decision(
         Answer.PROVISIONAL, "family.no-offline-proof", "registration",
         Verdict("national", Outcome.UNVERIFIABLE, "family.no-offline-proof"),
+        is_provisional=True,
     )  # fmt: skip
     platform, old = await restored(terminal, platform_key)
     for number in range(2):

@@ -216,3 +216,32 @@ async def test_time_is_asked_anew_for_each_refresh():
     async with running.running():
         await asyncio.sleep(3 * 3600)
     assert max(seen) - min(seen) > 2 * 2_800_000
+
+
+@pytest.mark.parametrize(
+    ("kept", "says"),
+    [
+        (None, ["no trust list on this terminal yet, fetching one"]),
+        ("7", []),
+        (
+            "damaged",
+            [
+                "the trust list on this terminal is verified anew: bundle-damaged: a bit flipped",
+                "no trust list on this terminal yet, fetching one",
+            ],
+        ),
+    ],
+)
+async def test_the_log_says_what_there_is_at_the_start(kept, says, caplog):
+    def trust(name: str) -> Trust | TrustTrouble:
+        return TrustTrouble("bundle-damaged", "a bit flipped") if name == "damaged" else trust_of(name)
+
+    running = scene(
+        lambda offline: TrustTrouble("no-cache", "there is no bundle") if offline else verified(7),
+        kept=kept,
+        trust=trust,
+    )
+    with caplog.at_level("INFO", "agent.tasks.trust"):
+        async with running.running():
+            await asyncio.sleep(2)
+    assert [record.getMessage() for record in caplog.records] == says

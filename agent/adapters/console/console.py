@@ -6,12 +6,11 @@ for. Nothing personal passes here: an event names the record, the step, the answ
 
 import asyncio
 import contextlib
-import sys
 from collections import deque
-from typing import TextIO
 
 import msgspec
 
+from agent.adapters.console.lines import Lines
 from agent.adapters.console.texts import text_for
 from agent.core.decision import Decision
 from agent.core.transaction import Transaction
@@ -61,9 +60,9 @@ class Listener:
 class Console:
     """Implements ports.Display."""
 
-    def __init__(self, *, lines_to: TextIO | None = sys.stdout) -> None:
+    def __init__(self, *, lines_to: Lines | None) -> None:
         self._lines_to = lines_to
-        self._listeners = set[Listener]()
+        self._listeners = dict[Listener, None]()  # the oldest first
         self._recent = deque[Event](maxlen=RECENT_EVENTS_MAX)
         self._count = 0
 
@@ -103,17 +102,19 @@ class Console:
         self._publish("notice", {"topic": topic, "text": text})
         self._line(None, f"{topic}: {text}")
 
-    def listen(self) -> Listener | None:
-        """Return a new listener, or None when there are too many."""
-        if len(self._listeners) >= LISTENERS_MAX:
-            return None
+    def listen(self) -> Listener:
+        """Return a new listener; where there are too many, drop the oldest: a page that reloads must always get in."""
+        while len(self._listeners) >= LISTENERS_MAX:
+            oldest = next(iter(self._listeners))
+            oldest.drop()
+            self.forget(oldest)
         listener = Listener()
-        self._listeners.add(listener)
+        self._listeners[listener] = None
         return listener
 
     def forget(self, listener: Listener) -> None:
         """Drop a listener."""
-        self._listeners.discard(listener)
+        self._listeners.pop(listener, None)
 
     def close(self) -> None:
         """Drop every listener, so that the server can stop at once."""
@@ -134,7 +135,7 @@ class Console:
         for listener in list(self._listeners):
             listener.put(event)
             if listener.is_dropped:
-                self._listeners.discard(listener)
+                self.forget(listener)
 
     def _line(self, answer: int | None, text: str) -> None:
         if self._lines_to is None:
@@ -142,8 +143,4 @@ class Console:
         mark = "[ -- ]" if answer is None else MARKS[answer]
         if answer is not None and self._lines_to.isatty():
             mark = f"{COLOURS[answer]}{mark}\x1b[0m"
-        try:
-            self._lines_to.write(f"{mark} {text}\n")
-            self._lines_to.flush()
-        except (BrokenPipeError, BlockingIOError):
-            self._lines_to = None  # nobody reads the terminal any more: the agent goes on
+        self._lines_to.write(f"{mark} {text}\n")

@@ -28,8 +28,11 @@ class Ballast:
         self.is_held = True
         return True
 
-    def release(self) -> None:
-        """Give the space up."""
-        if self._size:
-            self._path.unlink(missing_ok=True)
-            self.is_held = False
+    def release(self) -> bool:
+        """Give the space up, also what an earlier start reserved; say whether there was any."""
+        self.is_held = self._size == 0
+        try:
+            self._path.unlink()
+        except FileNotFoundError:
+            return False
+        return True

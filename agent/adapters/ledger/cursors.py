@@ -22,12 +22,18 @@ def settle(
     parked: Sequence[tuple[int, str]],
     resent: Sequence[int],
 ) -> None:
-    """Move a cursor, park records and take answered ones off the resend list, in one commit. Raises apsw.Error."""
+    """Move a cursor, park records and take answered ones off the resend list, in one commit. Raises apsw.Error.
+
+    What the cursor passes was sent again since it was parked (the cursor had gone back), and so was what is `resent`.
+    It is parked no longer, unless it is in `parked` once more.
+    """
     run = connection.execute
     run(SQL["begin"])
+    run(SQL["unpark_between"], {"uplink": uplink, "cursor": cursor})  # before the cursor moves: from the old one on
     run(SQL["put_cursor"], (uplink, cursor))
     for seq in resent:
         run(SQL["resent"], (uplink, seq))
+        run(SQL["unpark"], (uplink, seq))
     for seq, reason in parked:
         run(SQL["park"], {"uplink": uplink, "seq": seq, "reason": reason[:PARK_REASON_CHARS_MAX]})
     run(SQL["settle_provisional"], (settled_by_all(connection, uplinks),))

@@ -6,8 +6,7 @@ nothing more is done with the file: an fsync is never tried again. Threads are l
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import apsw
@@ -15,7 +14,16 @@ import apsw
 from agent.adapters.ledger import cursors, pruning, salvaged
 from agent.adapters.ledger.ballast import Ballast
 from agent.adapters.ledger.connection import WriterLock
-from agent.adapters.ledger.opening import Opened, files_set_aside, name_aside, open_or_create, set_aside
+from agent.adapters.ledger.guard import Guard
+from agent.adapters.ledger.opening import (
+    Opened,
+    files_set_aside,
+    name_aside,
+    open_or_create,
+    set_aside,
+    translate,
+)
+from agent.adapters.ledger.room import Room
 from agent.adapters.ledger.salvage import STATE_PREFIX, salvage
 from agent.adapters.ledger.settings import PAGE_BYTES, Settings
 from agent.adapters.ledger.sql import SQL, rows, value
@@ -41,8 +49,8 @@ from agent.ports import LedgerBroken, LedgerFull, LedgerOvertaken, LedgerRefused
 log = logging.getLogger(__name__)
 
 FOLLOWS_PREFIX = "follows."  # state row: follows.LEDGER-ID = "seq=N hash=H": the head at the platform that overtook it
-_RESERVED_PAGES = 512  # beyond the byte budget: cursors and parked records still fit when new records do not
 _NONCE_BYTES = 12
+_COMMIT_TRIES_MAX = 3  # with more room each time, where there is any to make
 
 DataKeyMaker = Callable[[Sequence[Recipient], bytes, Randomness], DataKey]
 """(recipients, ledger id, randomness) -> a new data key wrapped for each."""
@@ -76,8 +84,6 @@ class LedgerFile:
         self._randomness = randomness
         self._uplinks = tuple(uplinks)
         self._settings = settings
-        self._pages_max = settings.bytes_max // PAGE_BYTES
-        self._is_dead = False
         self._use(opened)
 
     def _use(self, opened: Opened) -> None:
@@ -85,7 +91,15 @@ class LedgerFile:
         self._chain = opened.chain
         self._data_key: DataKey | None = None
         self._log = WriteAheadLog(opened.connection)
-        opened.connection.pragma("max_page_count", self._pages_max + _RESERVED_PAGES)
+        self._guarded = Guard(opened.connection, self._log, self._ballast)
+        self._room = Room(
+            opened.connection,
+            self._log,
+            self._guarded,
+            self._ballast,
+            uplinks=self._uplinks,
+            pages_max=self._settings.bytes_max // PAGE_BYTES,
+        )
 
     @classmethod
     def open(
@@ -109,8 +123,8 @@ class LedgerFile:
         lock = WriterLock(path)
         opened: Opened | None = None
         try:
-            opened = open_or_create(path, terminal, randomness, vfs=vfs)
             ballast = Ballast(path.with_name(f"{path.name}.ballast"), settings.ballast_bytes)
+            opened = open_or_create(path, terminal, randomness, ballast, vfs=vfs)
             if not ballast.hold():
                 log.error("the disk is full: nothing new is accepted", extra={"ballast_bytes": settings.ballast_bytes})
             ledger = cls(
@@ -130,10 +144,8 @@ class LedgerFile:
             if opened is not None:
                 opened.connection.close(True)
             lock.release()
-            if isinstance(error, apsw.FullError):
-                raise LedgerFull("no space to open the ledger") from error
             if isinstance(error, apsw.Error):
-                raise LedgerBroken(f"the ledger cannot be opened: {type(error).__name__}") from error
+                raise translate(error, path) from error
             raise
         return ledger
 
@@ -143,7 +155,7 @@ class LedgerFile:
             if self.state(STATE_PREFIX + aside.name) is None:
                 try:
                     with self._guarded():
-                        salvage(aside, self._connection, self._uplinks, self._is_over_budget)
+                        salvage(aside, self._connection, self._uplinks, self._is_full)
                 except LedgerFull:
                     log.error("no space yet to take over all of a ledger set aside", extra={"file": aside.name})
                     return
@@ -158,14 +170,14 @@ class LedgerFile:
         except LedgerFull:
             log.warning("no space to note what the next ledger follows")
         self.checkpoint(is_forced=True)
-        self._is_dead = True
+        self._guarded.is_dead = True
         try:
             self._connection.close(True)
             aside = set_aside(self._path)
-            self._use(open_or_create(self._path, chain.terminal, self._randomness, vfs=self._vfs))
-        except (apsw.Error, OSError, LedgerUnusable) as error:
+            opened = open_or_create(self._path, chain.terminal, self._randomness, self._ballast, vfs=self._vfs)
+            self._use(opened)
+        except (apsw.Error, OSError, LedgerUnusable, LedgerFull, LedgerBroken) as error:
             raise LedgerBroken(f"no new ledger could be begun: {type(error).__name__}") from error
-        self._is_dead = False
         log.error("the ledger was overtaken and set aside", extra={"file": aside.name, "platform_seq": overtaken.seq})
         self.take_over()
 
@@ -180,10 +192,16 @@ class LedgerFile:
         One that is refused (its one-time code is used) does not touch the others.
         """
         try:
-            with self._guarded():
-                if not self._ballast.hold() or self._is_over_budget():
-                    raise LedgerFull("no space for new records")
-                return list(self._commit(drafts))
+            is_enough = self._room.is_enough()
+            for _ in range(_COMMIT_TRIES_MAX):
+                if not is_enough and not self._room.make(self._chain.seq):
+                    break
+                try:
+                    with self._guarded():
+                        return list(self._commit(drafts))
+                except LedgerFull:
+                    is_enough = False
+            raise LedgerFull("no space for new records")
         except (LedgerFull, LedgerBroken) as error:
             return [type(error)(*error.args) for _ in drafts]
 
@@ -201,8 +219,15 @@ class LedgerFile:
         if seq == 0:
             return empty_chain(self._chain.terminal, self._chain.ledger_id).hash
         with self._guarded():
+            if seq > self._chain.seq:  # whatever number a platform says: SQLite's end at 2^63
+                return None
             found: bytes | None = value(self._connection, "hash_at", (seq,))
             return found
+
+    def first_seq(self) -> int:
+        """Return the seq behind the last one pruned: from there on nothing is missing; 1 in a ledger never pruned."""
+        with self._guarded():
+            return pruning.first_seq(self._connection)
 
     def cursor(self, uplink: str) -> int:
         """Return the last seq settled with that uplink; 0 at first."""
@@ -213,6 +238,7 @@ class LedgerFile:
         """Return the records behind seq `after` in order, within both limits (at least one, if there is one)."""
         with self._guarded():
             records, size = list[StoredRecord](), 0
+            after = min(after, self._chain.seq)
             for seq, envelope, hash_ in rows(self._connection, "records_after", (after, records_max)):
                 size += len(envelope)
                 if records and size > bytes_max:
@@ -227,19 +253,25 @@ class LedgerFile:
             return [StoredRecord(seq, envelope, hash_) for seq, envelope, hash_ in found]
 
     def settle(self, uplink: str, cursor: int, parked: Sequence[tuple[int, str]], resent: Sequence[int] = ()) -> None:
-        """Move a cursor and park records, in one commit.
+        """Move a cursor and park records, in one commit. Raises ValueError for numbers this ledger has not given yet.
 
+        What was parked and is passed by the cursor once more, without being parked again, is settled.
         On a full disk the cursor stays where it was: what was settled is sent again after a restart, which the platform
         answers with "duplicate". Nothing is lost by it, so it is no error.
         """
         if not 0 <= cursor <= self._chain.seq:
             raise ValueError(f"a cursor of {cursor} in a ledger of {self._chain.seq} records")
-        try:
-            with self._guarded():
-                cursors.settle(self._connection, self._uplinks, uplink, cursor, parked, resent)
-        except LedgerFull:
-            log.warning("no space to store a cursor: what was delivered may be sent again", extra={"uplink": uplink})
-            return
+        if not all(1 <= seq <= self._chain.seq for seq in (*(seq for seq, _ in parked), *resent)):
+            raise ValueError(f"a record is parked or answered that a ledger of {self._chain.seq} records has not")
+        for is_last in (False, True):  # the first try may cost the ballast, and so make room for the second
+            try:
+                with self._guarded():
+                    cursors.settle(self._connection, self._uplinks, uplink, cursor, parked, resent)
+                break
+            except LedgerFull:
+                if is_last:
+                    log.warning("no space to store a cursor: records may be sent again", extra={"uplink": uplink})
+                    return
         if not self._ballast.is_held:
             self.checkpoint(is_forced=True)
 
@@ -272,30 +304,35 @@ class LedgerFile:
     def prune(self, now: Interval) -> int:
         """Delete a small range of what is past its time, for certain; return how many rows, 0 when there is no more.
 
-        Also takes over what there was no space for before.
+        now: the caller must pass an interval whose lower end is backed by signed time, never the word of this machine's
+        clock alone: one that runs ahead would forget one-time codes that are still accepted, and records too early.
+        Nothing else deletes by time. Only the lower end counts; the upper may be unbounded. Also takes over what there
+        was no space for before.
         """
         self.take_over()
         try:
             with self._guarded():
-                return pruning.prune(
+                count = pruning.prune(
                     self._connection,
                     now,
                     settled_seq=cursors.settled_by_all(self._connection, self._uplinks),
                     head_seq=self._chain.seq,
                     keep_days=self._settings.keep_delivered_days,
                 )
+            self._room.look()
+            return count
         except LedgerFull:
             return 0
 
     @property
     def is_checkpoint_due(self) -> bool:
         """Say whether an idle gap is worth a checkpoint."""
-        return self._log.is_due and not self._is_dead
+        return self._log.is_due and not self._guarded.is_dead
 
     @property
     def is_checkpoint_overdue(self) -> bool:
         """Say whether the log must be cut, idle gap or not."""
-        return self._log.is_overdue and not self._is_dead
+        return self._log.is_overdue and not self._guarded.is_dead
 
     def checkpoint(self, *, is_forced: bool = False) -> None:
         """Move the log into the file: without waiting for anyone, or cutting the log where it has grown long."""
@@ -309,10 +346,10 @@ class LedgerFile:
     def close(self) -> None:
         """Close the file; a sound one is left without a log."""
         try:
-            if not self._is_dead:
+            if not self._guarded.is_dead:
                 self.checkpoint(is_forced=True)
         finally:
-            self._is_dead = True
+            self._guarded.is_dead = True
             self._connection.close(True)
             self._lock.release()
 
@@ -347,45 +384,9 @@ class LedgerFile:
         self._connection.execute(SQL["insert_record"], row)
         return chain
 
-    def _is_over_budget(self) -> bool:
-        pages: int = value(self._connection, "page_count")
-        if pages < self._pages_max:
-            return False
-        free: int = value(self._connection, "freelist_count")
-        return pages - free >= self._pages_max
-
-    @contextmanager
-    def _guarded(self) -> Iterator[None]:
-        """Translate SQLite's trouble and leave no commit open. After anything but a full disk, nothing is known."""
-        if self._is_dead:
-            raise LedgerBroken("the ledger failed before: it is checked at the next start")
-        try:
-            yield
-        except apsw.FullError as error:
-            self._make_room()
-            raise LedgerFull("no space for new records") from error
-        except apsw.Error as error:
-            self._is_dead = True
-            raise LedgerBroken(f"the ledger failed: {type(error).__name__}") from error
-        except BaseException:
-            self._undo()
-            raise
-
-    def _undo(self) -> None:
-        if self._connection.in_transaction:
-            self._connection.execute(SQL["rollback"])
-
-    def _make_room(self) -> None:
-        """Give the ballast up and cut the log: frames of the commit that failed must not outlive it there."""
-        self._ballast.release()
-        try:
-            self._undo()
-            self._log.move(is_cut=True)
-        except apsw.FullError:
-            log.warning("no space to shorten the ledger's log")
-        except apsw.Error as error:
-            self._is_dead = True
-            raise LedgerBroken(f"the ledger failed: {type(error).__name__}") from error
+    def _is_full(self) -> bool:
+        """Say whether the budget is used up, by what is not delivered."""
+        return self._room.is_over_budget() and not self._room.make(self._chain.seq)
 
 
 def _is_for(key: DataKey, recipients: Sequence[Recipient]) -> bool:

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import apsw
 
+from agent.adapters.ledger.ballast import Ballast
 from agent.adapters.ledger.connection import connect
 from agent.adapters.ledger.sql import SCHEMA, SQL, rows, value
 from agent.core.transaction import Chain, empty_chain, link, record_of
-from agent.ports import LedgerUnusable, Randomness
+from agent.ports import LedgerBroken, LedgerFull, LedgerUnusable, Randomness
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +22,9 @@ APPLICATION_ID = 0x53434E57  # "SCNW"
 SCHEMA_VERSION = 1
 CHECK_STEPS_MAX = 1_000_000  # bounds the check at start to about a second; files of about 1 GB are checked whole
 SET_ASIDE_MAX = 1_000
+ROOM_BYTES_MIN = 262_144  # to open a ledger: the index of its log, the tables of a new one
 _STEPS_PER_LOOK = 50_000
+_FAILED_SYNCS = (apsw.SQLITE_IOERR_FSYNC, apsw.SQLITE_IOERR_DIR_FSYNC)  # never tried again
 
 
 class Damaged(Exception):
@@ -36,11 +39,54 @@ class Opened:
     chain: Chain
 
 
-def open_or_create(path: Path, terminal: str, randomness: Randomness, *, vfs: str | None = None) -> Opened:
-    """Open the ledger at `path`; one that is damaged is set aside and a new one made.
+def open_or_create(
+    path: Path, terminal: str, randomness: Randomness, ballast: Ballast, *, vfs: str | None = None
+) -> Opened:
+    """Open the ledger at `path`; one that is damaged is set aside and a new one made. On a full disk the ballast goes.
 
-    Raises LedgerUnusable where the file is another terminal's or made by a later version, and apsw.Error.
+    Raises LedgerUnusable where the file is another terminal's, made by a later version, or no file that may be written;
+    LedgerFull; LedgerBroken.
     """
+    if path.is_dir():
+        raise LedgerUnusable(f"{path} is a folder, and the ledger is a file: move it away, and one is made")
+    try:
+        try:
+            return _open_or_set_aside(path, terminal, randomness, vfs)
+        except apsw.Error as error:
+            if not _is_for_want_of_space(error, path) or not ballast.release():
+                raise
+            log.warning("no space to open the ledger: its ballast is given up", extra={"why": type(error).__name__})
+            return _open_or_set_aside(path, terminal, randomness, vfs)
+    except apsw.Error as error:
+        raise translate(error, path) from error
+
+
+def translate(error: apsw.Error, path: Path) -> LedgerFull | LedgerUnusable | LedgerBroken:
+    """Return what is to be raised where SQLite cannot open the ledger."""
+    if _is_for_want_of_space(error, path):
+        return LedgerFull(
+            f"no space to open the ledger, and its reserve is used up: free some on the disk of {path.parent}; what is "
+            "stored is then delivered"
+        )
+    if isinstance(error, apsw.CantOpenError | apsw.ReadOnlyError | apsw.PermissionsError):
+        return LedgerUnusable(
+            f"the ledger {path} cannot be opened ({type(error).__name__}): its user must own it, what lies beside it "
+            "under its name, and the folder"
+        )
+    return LedgerBroken(f"the ledger cannot be opened: {type(error).__name__}")
+
+
+def _is_for_want_of_space(error: apsw.Error, path: Path) -> bool:
+    """Say whether it is the full disk. SQLite says so of writes only; of its log's index it says "I/O error"."""
+    if isinstance(error, apsw.FullError):
+        return True
+    if not isinstance(error, apsw.IOError | apsw.CantOpenError) or getattr(error, "extendedresult", 0) in _FAILED_SYNCS:
+        return False
+    disk = os.statvfs(path.parent)
+    return disk.f_bavail * disk.f_frsize < ROOM_BYTES_MIN
+
+
+def _open_or_set_aside(path: Path, terminal: str, randomness: Randomness, vfs: str | None) -> Opened:
     if not path.exists():
         _finish_setting_aside(path)
     try:

@@ -81,6 +81,10 @@ class _OwnedLedger:
         """Return h(seq), or None where no such record is kept."""
         return await self._run(self._file.hash_at, seq)
 
+    async def first_seq(self) -> int:
+        """Return the seq behind the last one pruned: from there on nothing is missing; 1 in a ledger never pruned."""
+        return await self._run(self._file.first_seq)
+
     async def cursor(self, uplink: str) -> int:
         """Return the last seq settled with that uplink; 0 at first."""
         return await self._run(self._file.cursor, uplink)
@@ -92,7 +96,10 @@ class _OwnedLedger:
     async def settle(
         self, uplink: str, cursor: int, parked: Sequence[tuple[int, str]], *, resent: Sequence[int] = ()
     ) -> None:
-        """Move the uplink's cursor, park records and take answered ones off the resend list, in one commit."""
+        """Move the uplink's cursor, park records and take answered ones off the resend list, in one commit.
+
+        Raises ValueError for numbers this ledger has not given yet.
+        """
         await self._run(self._file.settle, uplink, cursor, parked, resent)
 
     async def resend(self, uplink: str) -> Sequence[StoredRecord]:
@@ -133,7 +140,10 @@ class _OwnedLedger:
         await self._run(self._file.put_state, key, value)
 
     async def prune(self, now: Interval) -> int:
-        """Delete what is certainly past its time, in small ranges between other work; return how many rows."""
+        """Delete what is certainly past its time, in small ranges between other work; return how many rows.
+
+        now: its lower end must be backed by signed time, not by this machine's clock alone (LedgerFile.prune).
+        """
         total = 0
         while (count := await self._run(self._file.prune, now)) > 0:
             total += count

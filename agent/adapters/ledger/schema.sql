@@ -2,7 +2,7 @@
 -- Blobs come last in a row, so that numbers are read without following overflow pages.
 
 CREATE TABLE meta (
-    key TEXT PRIMARY KEY,            -- 'ledger_id', 'terminal'
+    key TEXT PRIMARY KEY,            -- 'ledger_id', 'terminal'; 'pruned_seq' once anything was
     value ANY NOT NULL
 ) STRICT, WITHOUT ROWID;
 

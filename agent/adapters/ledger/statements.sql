@@ -69,6 +69,10 @@ INSERT INTO resend (uplink, seq) VALUES (?, ?) ON CONFLICT DO NOTHING
 -- name: unpark
 DELETE FROM parked WHERE uplink = ? AND seq = ?
 
+-- name: unpark_between
+DELETE FROM parked
+WHERE uplink = :uplink AND seq > coalesce((SELECT seq FROM cursor WHERE uplink = :uplink), 0) AND seq <= :cursor
+
 -- name: resent
 DELETE FROM resend WHERE uplink = ? AND seq = ?
 
@@ -103,6 +107,9 @@ AND seq NOT IN (SELECT seq FROM parked) AND seq NOT IN (SELECT seq FROM resend) 
 
 -- name: delete_record
 DELETE FROM record WHERE seq = ?
+
+-- name: put_pruned_seq
+INSERT INTO meta (key, value) VALUES ('pruned_seq', ?) ON CONFLICT DO UPDATE SET value = max(value, excluded.value)
 
 -- name: expired_replays
 DELETE FROM replay WHERE replay_id IN (SELECT replay_id FROM replay WHERE keep_until_ms < ? LIMIT ?)

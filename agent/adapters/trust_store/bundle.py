@@ -6,6 +6,7 @@ Whether to believe a bundle is the caller's to know: the manifest proves only th
 
 import contextlib
 import hashlib
+import logging
 import os
 import re
 import shutil
@@ -28,6 +29,8 @@ from agent.core.trust_list import (
     parse_revoked,
     parse_trust_list,
 )
+
+log = logging.getLogger(__name__)
 
 TRUST_LIST = "trust-list.json"
 REVOKED = "revoked.bin"
@@ -98,6 +101,8 @@ def parse_content(files: Mapping[str, bytes], build_key: KeyBuilder) -> Content:
         revoked = parse_revoked(files[REVOKED])
     except (TrustListInvalid, PolicyInvalid) as error:
         raise BundleInvalid("content-invalid", str(error)) from error
+    except (ValueError, RecursionError) as error:  # what the parsers below ours say to absurd numbers and nesting
+        raise BundleInvalid("content-invalid", f"a file cannot be read ({type(error).__name__})") from error
     if not any(key.key for key in trust_list.with_usage("platform", "receipt")):
         raise BundleInvalid(
             "content-invalid", "no platform key can check receipts (usage receipt): nothing could settle"
@@ -145,7 +150,7 @@ def read_manifest(bundle: Path) -> tuple[Manifest, bytes]:
     data = _read(bundle / MANIFEST, MANIFEST_BYTES_MAX)
     try:
         return msgspec.json.decode(data, type=Manifest), data
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BundleInvalid("bundle-damaged", f"{MANIFEST} of bundle {bundle.name}: {error}") from error
 
 
@@ -193,12 +198,23 @@ def publish(directory: Path, folder: Path) -> Path:
     pointer = directory / f"{_CURRENT}.new"
     pointer.unlink(missing_ok=True)
     pointer.symlink_to(f"{_BUNDLES}/{number}")
+    _set_aside_copy(directory / _CURRENT)
     pointer.replace(directory / _CURRENT)
     sync_directory(directory)
     for old in _numbered(directory):
         if old not in (bundle, before):
             shutil.rmtree(old)
     return bundle
+
+
+def _set_aside_copy(current: Path) -> None:
+    """Move away a folder where the pointer should be: somebody copied the trust folder and followed its links."""
+    if current.is_dir() and not current.is_symlink():
+        aside = current.with_name(f"{_CURRENT}.set-aside")
+        if aside.exists():
+            shutil.rmtree(aside)
+        current.rename(aside)
+        log.warning("%s was a folder, not the link it must be: it is now %s", current, aside.name)
 
 
 def sync_tree(folder: Path) -> None:

@@ -53,8 +53,13 @@ def encode_report(result: VerifiedBundle | TrustTrouble) -> bytes:
 
 def decode_report(line: bytes) -> VerifiedBundle | TrustTrouble:
     """Read the line. Raises ValueError where it is not one."""
-    if msgspec.json.decode(line, type=_Any).ok:
-        ok = msgspec.json.decode(line, type=_Ok)
-        return VerifiedBundle(ok.bundle, ok.manifest_sha256, ok.timestamp_version, ok.root_version, ok.expires_at_ms)
-    refused = msgspec.json.decode(line, type=_Refused)
+    try:
+        if msgspec.json.decode(line, type=_Any).ok:
+            ok = msgspec.json.decode(line, type=_Ok)
+            return VerifiedBundle(
+                ok.bundle, ok.manifest_sha256, ok.timestamp_version, ok.root_version, ok.expires_at_ms
+            )
+        refused = msgspec.json.decode(line, type=_Refused)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
     return TrustTrouble(refused.reason, refused.detail)

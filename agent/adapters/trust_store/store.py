@@ -22,11 +22,20 @@ from agent.adapters.trust_store.bundle import (
 )
 from agent.core.steps import Policy
 from agent.core.trust_list import KeyBuilder, Trust
-from agent.ports import NamedValues, TrustFloor, TrustTrouble, VerifiedBundle
+from agent.ports import LedgerFull, NamedValues, TrustFloor, TrustTrouble, VerifiedBundle
 
 MANIFEST_SHA256 = "trust.manifest_sha256"
 TIMESTAMP_FLOOR = "trust.timestamp_floor"
 ROOT_FLOOR = "trust.root_floor"
+
+
+_RANGES = {
+    "refresh_interval_s": (1.0, 604_800.0),
+    "refresh_timeout_s": (1.0, 3_600.0),
+    "retry_delay_s_first": (0.001, 3_600.0),
+    "retry_delay_s_max": (0.001, 86_400.0),
+    "announced_delay_s_max": (0.0, 3_600.0),
+}
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -48,11 +57,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     announced_delay_s_max: float = 10.0
 
     def __post_init__(self) -> None:
-        for name in ("refresh_interval_s", "refresh_timeout_s", "retry_delay_s_first", "retry_delay_s_max"):
-            if not 0 < getattr(self, name) < 1e9:  # also false for nan
-                raise ValueError(f"{name} must be greater than 0")
-        if not 0 <= self.announced_delay_s_max < 1e9:
-            raise ValueError("announced_delay_s_max must not be negative")
+        for name, (least, most) in _RANGES.items():
+            if not least <= getattr(self, name) <= most:  # also false for nan
+                raise ValueError(f"{name} must lie in [{least:g}, {most:g}]")
 
 
 def _as_signed(policy: Policy) -> Policy:
@@ -89,7 +96,7 @@ class TrustStore:
         """Load the bundle the agent had verified before; say why not. Raises LedgerBroken."""
         wanted = await self._values.get(MANIFEST_SHA256)
         if wanted is None:
-            return TrustTrouble("never-verified", "this terminal has verified no trust list yet")
+            return TrustTrouble("never-verified", "no trust list on this terminal yet")
         return await self._use(wanted.decode("ascii", "replace"), bundle=None)
 
     async def floor(self) -> TrustFloor:
@@ -111,7 +118,10 @@ class TrustStore:
             except BundleInvalid as error:
                 return TrustTrouble(error.reason, str(error))
         if bundle is not None:
-            await self._remember(bundle)
+            try:
+                await self._remember(bundle)
+            except LedgerFull:
+                return TrustTrouble("disk", "no space to remember what was verified")
         self._current, self._in_use_sha256 = trust, manifest_sha256
         return None
 

@@ -31,12 +31,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     def __post_init__(self) -> None:
         if fault := url_fault(self.url):
             raise ValueError(fault)
-        if not (0 < self.connect_timeout_s <= 60 and 0 < self.timeout_s <= 300):
-            raise ValueError("connect_timeout_s must lie in (0, 60], timeout_s in (0, 300]")
+        if not (0.01 <= self.connect_timeout_s <= 60 and 0.01 <= self.timeout_s <= 300):  # also false for nan
+            raise ValueError("connect_timeout_s must lie in [0.01, 60], timeout_s in [0.01, 300]")
 
 
 def url_fault(url: str) -> str | None:
     """Say what is wrong with a platform's URL, or None. Clear text is allowed to loopback only."""
+    if any(c.isspace() or not c.isprintable() for c in url):  # urlsplit would silently take some of them away
+        return "must not hold spaces or control characters"
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
@@ -65,7 +67,7 @@ def _is_loopback(host: str) -> bool:
 class HttpUplink:
     """One platform over HTTP; an async context manager that owns its connections."""
 
-    name = "http"
+    name = "platform"  # of its cursor: the platform's, whatever carries the bytes
 
     def __init__(self, settings: Settings, terminal: str) -> None:
         self._base = f"{settings.url.rstrip('/')}/v1/terminals/{terminal}"
@@ -141,8 +143,8 @@ def _reason(response: aiohttp.ClientResponse, answer: bytes) -> str:
     if response.content_type == "application/problem+json":
         try:
             problem = msgspec.json.decode(answer)
-        except msgspec.DecodeError:
-            problem = None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            problem = None  # a rejection without a text
         if isinstance(problem, dict):
             said = str(problem.get("detail") or problem.get("title") or "")
     text = "".join(c for c in said if c.isprintable())[:REASON_CHARS_MAX]

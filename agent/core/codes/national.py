@@ -72,10 +72,16 @@ def _claims(text: str) -> Claims:
         if token_text is None or not _TOKEN.fullmatch(token_text):
             raise Refused("decode.token", detail="a dynamic code without a token of 32 hexadecimal digits")
         token = bytes.fromhex(token_text)
-        return Claims(CodeType.DYNAMIC, issuer, replay_id=replay_id(card_id, token), card=card_id, token=token)
+        once = replay_id(card_id, token)
+        return Claims(CodeType.DYNAMIC, issuer, replay_id=once, card=card_id, token=token, text=_to_seal(text, issuer))
     if token_text or (token_text == "" and issuer is None):
         raise Refused("decode.token", detail="a static code with a token, or with a colon that leads nowhere")
-    return Claims(CodeType.STATIC, issuer, card=card_id)
+    return Claims(CodeType.STATIC, issuer, card=card_id, text=_to_seal(text, issuer))
+
+
+def _to_seal(text: str, issuer: str | None) -> bytes | None:
+    """The whole text, sealed, where it says more than card and token: what it calls its issuer nobody has proven."""
+    return None if issuer is None else text.encode("ascii")
 
 
 FAMILY = Family(NAME, recognise, verify)

@@ -77,7 +77,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def restart(self, is_clean):
         self.disk.is_full = False
         if not is_clean:  # as after a failed fsync: no checkpoint, the log is all there is
-            self.ledger._file._is_dead = True
+            self.ledger._file._guarded.is_dead = True
         asyncio.run(self.ledger.close())
         self.open()
 

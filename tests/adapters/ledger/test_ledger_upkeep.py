@@ -192,7 +192,7 @@ def test_a_torn_off_end_is_noticed(tmp_path):
 def test_a_log_without_its_database_follows_it_when_setting_aside_was_cut_short(tmp_path):
     file = open_ledger(tmp_path / "ledger.db")
     file.commit([draft(n) for n in range(3)])
-    file._is_dead = True  # closed as after a failed fsync: the log stays
+    file._guarded.is_dead = True  # closed as after a failed fsync: the log stays
     file.close()
     (tmp_path / "ledger.db").rename(tmp_path / "ledger.db.set-aside-1")
     file = open_ledger(tmp_path / "ledger.db", seed="after")

@@ -378,3 +378,12 @@ def test_what_was_verified_before_a_failure_is_kept(terminal, repository):
     assert terminal.refused() == "unreachable"
     repository.files = before
     assert terminal.refused() == "unsigned"
+
+
+def test_a_trust_folder_copied_with_its_links_followed_refreshes_again(terminal, tmp_path):
+    terminal.refreshed()
+    shutil.copytree(terminal.directory, tmp_path / "copy")  # follows the link
+    terminal.directory = tmp_path / "copy"
+    assert not (terminal.directory / "current").is_symlink()
+    bundle = terminal.refreshed()
+    assert terminal.published() == (bundle.name, 1)

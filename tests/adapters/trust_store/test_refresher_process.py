@@ -113,6 +113,7 @@ def _children() -> list[psutil.Process]:
         ("print('no report')", "crashed"),
         ("print('{}')", "crashed"),
         ("""print('{"ok": true, "bundle": 7}')""", "crashed"),
+        ("""print('{"x":' + '[' * 10_000)""", "crashed"),
         ("while True: print('x' * 100_000)", "crashed"),
         ("while True: print('x')", "slow"),
         ("import os, threading; os.close(1); threading.Event().wait()", "crashed"),
@@ -134,6 +135,12 @@ async def test_whatever_the_process_does_is_a_trouble_with_a_reason(terminal, tm
 async def test_a_program_that_cannot_be_started_is_a_trouble(terminal, tmp_path):
     trouble = await process_of(terminal, tmp_path, program=("/nowhere/python",)).refresh(NOW, TrustFloor())
     assert trouble == TrustTrouble("crashed", "the refresher cannot be started: No such file or directory")
+
+
+async def test_a_root_that_is_gone_is_said_as_what_it_is(terminal, tmp_path):
+    refresher = process_of(terminal, tmp_path, root=tmp_path / "gone.json")
+    trouble = await refresher.refresh(NOW, TrustFloor())
+    assert trouble == TrustTrouble("root-invalid", "the installed root cannot be read: No such file or directory")
 
 
 @given(st.binary(max_size=300))

@@ -7,36 +7,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from agent.adapters.keys.verification import build_key
 from agent.adapters.trust_store import bundle as disk
 from agent.adapters.trust_store.store import Settings, TrustStore
 from agent.core.trust_list import Trust
-from agent.ports import LedgerBroken, TrustFloor, VerifiedBundle
+from agent.ports import LedgerBroken, LedgerFull, TrustFloor, VerifiedBundle
 from fakes.trust_content import ENTRIES, content, trust_list
+from fakes.trust_content import publish_bundle as publish
 from fakes.trust_refresher import DictValues
-
-
-def publish(directory: Path, files: dict[str, bytes], timestamp_version: int = 1) -> VerifiedBundle:
-    """Publish a bundle as the refresher does, without what only the refresher reads."""
-    manifest = disk.Manifest(
-        format="scanward-trust-bundle-1",
-        files={name: disk.ManifestFile(disk.sha256_hex(data), len(data)) for name, data in files.items()},
-        trust_list_version=1,
-        timestamp_version=timestamp_version,
-        root_version=1,
-        expires_at_ms=1_795_334_400_000,
-        verified=disk.VerifiedAt(0, None),
-    )
-    data = msgspec.json.encode(manifest)
-    with disk.draft(directory) as draft:
-        for name, file in files.items():
-            (draft / name).write_bytes(file)
-        (draft / disk.MANIFEST).write_bytes(data)
-        folder = disk.publish(directory, draft)
-    return VerifiedBundle(folder.name, disk.sha256_hex(data), timestamp_version, 1, manifest.expires_at_ms)
 
 
 def store_over(directory: Path, values: DictValues) -> TrustStore:
@@ -102,6 +82,70 @@ async def test_a_ledger_that_breaks_leaves_what_was_in_use(tmp_path):
     with pytest.raises(LedgerBroken):
         await store.adopt(publish(tmp_path, content()))
     assert store.current is None
+
+
+@pytest.mark.parametrize("full_from", [0, 1, 2])
+async def test_a_full_disk_is_a_trouble_and_leaves_what_was_in_use(tmp_path, full_from):
+    class Filling(DictValues):
+        left = 100
+
+        async def set(self, name: str, value: bytes) -> None:
+            if self.left == 0:
+                raise LedgerFull
+            self.left -= 1
+            await super().set(name, value)
+
+    values = Filling()
+    store = store_over(tmp_path, values)
+    await store.adopt(publish(tmp_path, content(1)))
+    in_use, values.left = store.current, full_from
+    bundle = publish(tmp_path, content(2), timestamp_version=2)
+    later = VerifiedBundle(bundle.name, bundle.manifest_sha256, 2, 2, 0)
+    trouble = await store.adopt(later)
+    assert trouble is not None
+    assert trouble.reason == "disk"
+    assert store.current is in_use
+    values.left = 100  # space again: the next refresh takes it
+    assert await store.adopt(later) is None
+    assert store.current is not None
+    assert store.current.trust_list.version == 2
+
+
+@pytest.mark.parametrize("data", [b'{"format":"\xff\xfe"}', b'{"x":' + b"[" * 15_000, b"[", b""])
+def test_a_manifest_that_is_garbage_is_a_damaged_bundle(tmp_path, data):
+    bundle = tmp_path / "bundles" / publish(tmp_path, content()).name
+    (bundle / disk.MANIFEST).write_bytes(data)
+    with pytest.raises(disk.BundleInvalid) as caught:
+        disk.read_manifest(bundle)
+    assert caught.value.reason == "bundle-damaged"
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("trust-list.json", b'{"x":' + b"[" * 100_000),
+        ("trust-list.json", b'{"keys":[{"x":' + b'{"a":' * 100_000),
+        ("policy.toml", b"a=" + b"[" * 20_000),
+        ("policy.toml", b"version=" + b"9" * 5_000),
+    ],
+)
+def test_content_that_is_nested_or_numbered_absurdly_is_invalid(name, data):
+    with pytest.raises(disk.BundleInvalid) as caught:
+        disk.parse_content(content() | {name: data}, build_key)
+    assert caught.value.reason == "content-invalid"
+
+
+def test_a_trust_folder_copied_with_its_links_followed_is_mended_with_one_line(tmp_path, caplog):
+    publish(tmp_path, content(1))
+    copy = tmp_path / "copy"
+    shutil.copytree(tmp_path / "current", copy / "current")
+    shutil.copytree(tmp_path / "bundles", copy / "bundles")
+    assert disk.current_bundle(copy) is None
+    for _ in range(2):
+        bundle = publish(copy, content(2))
+        assert disk.current_bundle(copy) == copy / "bundles" / bundle.name
+    assert (copy / "current.set-aside" / disk.MANIFEST).is_file()
+    assert len([r for r in caplog.records if "set-aside" in r.getMessage()]) == 1
 
 
 async def test_a_crash_between_publishing_and_adopting_starts_with_the_bundle_before(tmp_path):
