@@ -148,7 +148,7 @@ class Delivery:
             await asyncio.sleep(backoff.delay_s(self._now_s(), self._randomness.uniform()))
 
     async def _greet(self) -> None:
-        """Say hello and go on where the platform's contiguous head says."""
+        """Say hello, and go back where the platform's contiguous head says that it lost records."""
         hello_id = self._randomness.bytes(16)
         who, ledger = self._identity, self._ledger
         hello = encode_hello(
@@ -164,17 +164,17 @@ class Delivery:
         await self._require_same_history(receipt, first)
         is_restored = self._head is None or receipt.head_seq < self._head
         self._head = receipt.head_seq
-        if receipt.head_seq > self.cursor:
-            await self._go_on_behind(receipt.head_seq)
-        elif is_restored and receipt.head_seq < self.cursor:
+        # A head beyond the cursor means a lost receipt. What it said of each record is asked by sending them again:
+        # going on behind it would lose the word "rejected".
+        if is_restored and receipt.head_seq < self.cursor:
             # Only then: a head that merely stays behind has a hole, which sending everything again would not fill.
             if receipt.head_seq < first - 1:
                 lost = f"records {receipt.head_seq + 1} to {first - 1}"
                 log.error("the platform lacks records that are no longer kept", extra={"records": lost})
                 await self._display.notice("ledger", f"the platform lacks {lost}, which are no longer kept here")
-            await self._go_on_behind(min(self.cursor, max(receipt.head_seq, first - 1)))
+            await self._go_back_to(min(self.cursor, max(receipt.head_seq, first - 1)))
 
-    async def _go_on_behind(self, seq: int) -> None:
+    async def _go_back_to(self, seq: int) -> None:
         log.info("cursor moved by the platform", extra={"from_seq": self.cursor, "to_seq": seq})
         await self._settle(seq, [])
 

@@ -5,7 +5,6 @@ import logging
 import os
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -52,13 +51,15 @@ def test_a_reader_that_stops_costs_lines_and_never_time_and_they_are_counted(pip
 
 
 def test_the_end_does_not_wait_for_a_reader_that_has_stopped(pipe):
-    _, write = pipe
+    read, write = pipe
     lines = Lines(write)
     for _ in range(PIPE_LINES * 2):
         lines.write("x" * 999 + "\n")
     ended = threading.Event()
     threading.Thread(target=lambda: (lines.close(), ended.set()), daemon=True).start()
     assert ended.wait(FLUSH_S_MAX * 2 + 5)
+    read.close()
+    lines._thread.join(5)  # or its last words would be the next test's
 
 
 @pytest.mark.parametrize("fault", ["full disk", "closed pipe", "closed stream"])
@@ -66,7 +67,10 @@ def test_a_stream_that_fails_ends_the_lines_with_one_word_to_the_log(fault, pipe
     read, write = pipe
     match fault:
         case "full disk":
-            stream = Path("/dev/full").open("w")  # noqa: SIM115
+            full = os.open("/dev/full", os.O_WRONLY)
+            os.dup2(full, write.fileno())
+            os.close(full)
+            stream = write
         case "closed pipe":
             stream = write
             read.close()
@@ -80,8 +84,6 @@ def test_a_stream_that_fails_ends_the_lines_with_one_word_to_the_log(fault, pipe
         lines.close()
     assert lines.is_over
     assert [r.getMessage().partition(":")[0] for r in caplog.records] == ["no more lines are written"]
-    if fault == "full disk":
-        stream.close()
 
 
 def test_what_a_stream_cannot_say_is_replaced(pipe):

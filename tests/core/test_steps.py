@@ -34,6 +34,8 @@ def test_a_policy_is_read():
         ((b"version = 3", b"version = "), "not valid"),
         ((b"version = 3", b"version = 3 # \xff"), "not valid"),
         ((b"version = 3", b"#" * 70_000), "bytes"),
+        ((b"version = 3", b"a = " + b"[" * 5_000), "not valid"),
+        ((b"version = 3", b"version = " + b"9" * 5_000), "not valid"),
     ],
 )
 def test_a_faulty_policy_is_refused_and_the_message_names_the_fault(change, says):

@@ -107,6 +107,8 @@ class FakePlatform:
         self.times_received[name] = self.times_received.get(name, 0) + 1
         held = self.held(ledger_id)
         known = held.get(seq)
+        if known == head and self.rejects(seq):
+            return [seq, head, 3, "record.malformed"]  # said again, as long as it is asked
         if known == head:
             return [seq, head, 1, "ok"]
         if known is not None:

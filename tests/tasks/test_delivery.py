@@ -71,7 +71,15 @@ async def test_a_lost_receipt_costs_a_duplicate_and_nothing_else(terminal, platf
     platform = FakePlatform(platform_key, troubles=[None, "lost"])
     delivery = terminal.delivery(platform)
     await deliver_until(delivery, lambda: delivery.cursor == 10)
-    assert platform.batches == 1, "the next hello told that all had arrived"
+    assert set(platform.times_received.values()) == {2}
+
+
+async def test_a_rejection_in_a_lost_receipt_is_still_heard(terminal, platform_key):
+    await terminal.fill(10)
+    platform = FakePlatform(platform_key, troubles=[None, "lost"], rejects=lambda seq: seq == 4)
+    delivery = terminal.delivery(platform)
+    await deliver_until(delivery, lambda: delivery.cursor == 10)
+    assert ("parked", "the platform rejected record 4: record.malformed") in terminal.display.notices
 
 
 async def test_a_forged_receipt_moves_nothing_and_is_said_aloud(terminal, platform_key):

@@ -4,7 +4,6 @@ The law: whoever puts a line never waits. A reader that stops costs lines, which
 a stream that fails ends the lines for good. What a line says is the callers' business.
 """
 
-import contextlib
 import logging
 import os
 import queue
@@ -52,10 +51,12 @@ class Lines:
 
     def close(self) -> None:
         """Write what is queued, if it can be written at once, and end."""
-        if not self.is_over:
-            with contextlib.suppress(queue.Full):
+        try:
+            if not self.is_over:
                 self._waiting.put(None, timeout=FLUSH_S_MAX)
-                self._thread.join(FLUSH_S_MAX)
+            self._thread.join(FLUSH_S_MAX)
+        except queue.Full:
+            pass  # the reader has stopped: the thread ends with the process
         self.is_over = True
 
     def _run(self) -> None:

@@ -9,7 +9,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """[ledger]. bytes_max: byte budget of the file (its write-ahead log comes on top, at most about 16 MB).
 
     ballast_bytes: disk space held in reserve, given up to finish cleanly when the disk is full; 0 for none.
-    keep_delivered_days: how long delivered records stay at least: a platform restored from a backup may ask again.
+    keep_delivered_days: how long delivered records stay at least, while there is space: a platform restored from a
+    backup may ask again.
     """
 
     bytes_max: int = 1_073_741_824
