@@ -16,10 +16,6 @@ from agent.core.transaction import Draft, Transaction
 from agent.core.trust_list import Trust
 
 
-class ScannerGone(Exception):
-    """The device is not there; the adapter goes on looking for it."""
-
-
 class AddressInUse(Exception):
     """The local API cannot listen where it was told to."""
 

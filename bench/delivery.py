@@ -22,13 +22,14 @@ from agent.adapters.keys.verification import build_key
 from agent.adapters.ledger.file import LedgerFile
 from agent.adapters.ledger.owner import ThreadedLedger
 from agent.adapters.uplinks.http import CBOR, HttpUplink, Settings
-from agent.core.decision import Decision, History
+from agent.core.decision import History
 from agent.core.delivery import BATCH_BYTES_MAX, BATCH_OVERHEAD_BYTES, BATCH_RECORDS_MAX, encode_batch
 from agent.core.time_interval import SignedTime
-from agent.core.transaction import Draft, Kind, Transaction
+from agent.core.transaction import Draft, Kind
 from agent.core.trust_list import Trust, parse_trust_list
 from agent.tasks.delivery import Delivery, Identity
 from agent.tasks.delivery import Settings as DeliverySettings
+from bench.doubles import FixedTrust, SilentDisplay
 from bench.line import Line
 from demo.processes import Program, free_port
 
@@ -36,23 +37,6 @@ RECORDS = 10_000
 ROUNDS = 3
 IN_FLIGHT = 8
 LIVE_EVERY_S = 0.003
-
-
-class Silent:
-    """A display that shows nothing."""
-
-    async def show(self, scanner: str, decision: Decision, transaction: Transaction) -> None:
-        """Show nothing."""
-
-    async def notice(self, topic: str, text: str) -> None:
-        """Show nothing."""
-
-
-class Fixed:
-    """A trust store that never changes."""
-
-    def __init__(self, trust: Trust) -> None:
-        self.current: Trust | None = trust
 
 
 def drafts(count: int) -> list[Draft]:
@@ -118,8 +102,8 @@ async def drain(file: LedgerFile, url: str, trust: Trust, live_s: list[float] | 
     """Return how long the agent's delivery takes for the backlog; time live appends meanwhile if asked."""
     async with ThreadedLedger(file) as ledger, HttpUplink(Settings(url=url), "kiosk-1") as uplink:
         delivery = Delivery(
-            ledger=ledger, uplink=uplink, trust_store=Fixed(trust), identity=Identity("kiosk-1", "bench", "bench"),
-            history=History(), display=Silent(), clock=SystemClock(), randomness=SystemRandomness(),
+            ledger=ledger, uplink=uplink, trust_store=FixedTrust(trust), identity=Identity("kiosk-1", "bench", "bench"),
+            history=History(), display=SilentDisplay(), clock=SystemClock(), randomness=SystemRandomness(),
             signed_time=SignedTime(), settings=DeliverySettings(rate_per_s=1e6, burst=1e6),
         )  # fmt: skip
         started = time.perf_counter()

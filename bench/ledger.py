@@ -5,7 +5,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +26,6 @@ from bench.line import Line
 
 PRODUCERS = 64
 ROUNDS = 5
-APPEND_RATIO_MAX = 1.5
 ROW_BYTES = 450
 SLOW_SYNC_S = 0.010
 _ON_DISK = Path(__file__).parents[1] / "var"  # beside the code: on a disk, where /tmp may be memory
@@ -59,68 +58,10 @@ def lines() -> list[Line]:
         slow = [(_grouped(3_000, disk.NAME), _per_call(100, disk.NAME))]
     finally:
         disk.unregister()
-    append_s, raw_s = _append_beside_raw_s()
-    raw_s += raw_sign_s()
     return [
         _ratio("ledger, 64 producers / one commit per call", plain, 5),
         _ratio("the same with a 10 ms fsync", slow, 10),
-        Line(
-            "append, one at a time / (SQLite FULL commit through a thread hop + Ed25519 sign)",
-            append_s / raw_s,
-            APPEND_RATIO_MAX,
-            "at most",
-            "x",
-            f"p50 {append_s * 1e6:.0f} us / {raw_s * 1e6:.0f} us",
-        ),
     ]
-
-
-def raw_durable_write_s() -> float:
-    """Return the median seconds of one SQLite FULL commit of a 450-byte row through a thread hop."""
-
-    async def measure(write: Callable[[], None], executor: ThreadPoolExecutor) -> list[float]:
-        return await _time_raw(400, write, executor)
-
-    with _folder() as folder, _raw_writer(folder) as write, ThreadPoolExecutor(1) as executor:
-        return statistics.median(asyncio.run(measure(write, executor)))
-
-
-async def _time_raw(count: int, write: Callable[[], None], executor: ThreadPoolExecutor) -> list[float]:
-    loop, took = asyncio.get_running_loop(), list[float]()
-    for _ in range(count):
-        started = time.perf_counter()
-        await loop.run_in_executor(executor, write)
-        took.append(time.perf_counter() - started)
-    return took
-
-
-@contextmanager
-def _raw_writer(folder: Path) -> Iterator[Callable[[], None]]:
-    """Yield what commits one row, with SQLite's own defaults but for WAL, FULL and checkpoints at other times."""
-    connection = apsw.Connection(str(folder / "raw.sqlite"))
-    for name, setting in (("journal_mode", "wal"), ("synchronous", "full"), ("wal_autocheckpoint", 0)):
-        connection.pragma(name, setting)
-    connection.execute("CREATE TABLE row (seq INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT")
-    body = os.urandom(ROW_BYTES)
-    try:
-
-        def write() -> None:
-            connection.execute("INSERT INTO row (body) VALUES (?)", (body,))
-
-        yield write
-    finally:
-        connection.close()
-
-
-def raw_sign_s() -> float:
-    """Return the median seconds of one Ed25519 signature over 350 bytes."""
-    with _folder() as folder:
-        key, message, took = load_or_create(folder / "key.pem"), os.urandom(350), list[float]()
-        for _ in range(2_000):
-            started = time.perf_counter()
-            key.sign(message)
-            took.append(time.perf_counter() - started)
-        return statistics.median(took)
 
 
 def _ratio(name: str, pairs: list[tuple[float, float]], bound: float) -> Line:
@@ -166,29 +107,6 @@ def _per_call(count: int, vfs: str | None = None) -> float:
             return asyncio.run(measure(file, executor))
         finally:
             file.close()
-
-
-def _append_beside_raw_s() -> tuple[float, float]:
-    """Return the median seconds of one append, and of one raw commit, in turns on the same disk."""
-
-    async def measure(
-        file: LedgerFile, write: Callable[[], None], executor: ThreadPoolExecutor
-    ) -> tuple[list[float], list[float]]:
-        appends, raw = list[float](), list[float]()
-        async with ThreadedLedger(file) as ledger:
-            for part in range(10):
-                drafts = _drafts(40)
-                raw += await _time_raw(40, write, executor)
-                for draft in drafts:
-                    started = time.perf_counter()
-                    await ledger.append(draft)
-                    appends.append(time.perf_counter() - started)
-                assert ledger.head_seq >= 40 * (part + 1)
-        return appends, raw
-
-    with _folder() as folder, _raw_writer(folder) as write, ThreadPoolExecutor(1) as executor:
-        appends, raw = asyncio.run(measure(_open(folder, None), write, executor))
-    return statistics.median(appends), statistics.median(raw)
 
 
 async def _timed(producers: list[Coroutine[None, None, None]]) -> float:

@@ -30,6 +30,7 @@ from agent.core.steps import parse_policy
 from agent.core.transaction import Transaction
 from agent.core.trust_list import Trust, parse_revoked, parse_trust_list
 from agent.tasks.checkpoint import Checkpoint
+from bench.doubles import FixedTrust, SilentDisplay
 from bench.line import Line
 from platform_stub.issuer import Issuer
 from platform_stub.platform import make_platform
@@ -40,7 +41,7 @@ ROW_BYTES = 450
 RATIO_MAX = 1.5
 
 
-class Stopwatch:
+class Stopwatch(SilentDisplay):
     """A display that notes when a decision could first be seen."""
 
     def __init__(self) -> None:
@@ -51,16 +52,6 @@ class Stopwatch:
         """Note the time."""
         self.shown_at = time.perf_counter()
         self.accepted += decision.answer is Answer.ACCEPT
-
-    async def notice(self, topic: str, text: str) -> None:
-        """Show nothing."""
-
-
-class Fixed:
-    """A trust store that never changes."""
-
-    def __init__(self, trust: Trust) -> None:
-        self.current: Trust | None = trust
 
 
 class Bare:
@@ -116,7 +107,7 @@ async def measure(folder: Path) -> Line:
     whole_s, bare_s = list[float](), list[float]()
     async with ThreadedLedger(file) as ledger:
         checkpoint = Checkpoint(
-            ledger=ledger, trust_store=Fixed(trust), history=History(), display=watch, clock=clock
+            ledger=ledger, trust_store=FixedTrust(trust), history=History(), display=watch, clock=clock
         )  # fmt: skip
         codes = [issuer.mint_dynamic(secrets.token_bytes(32), now_s, 120) for _ in range(SCANS + WARM_UP)]
         for code in codes:

@@ -13,6 +13,7 @@ from typing import Protocol
 
 import cbor2
 
+from agent.core.codes import cose
 from agent.core.decision import Decision, ReplayClaim
 from agent.core.scan import Scan
 from agent.core.time_interval import Interval, Stamp
@@ -28,7 +29,6 @@ SEALED_TOKEN_BYTES_MAX = 64
 ISSUER_BYTES_MAX = 32
 UNCHECKED_MAX = 8
 
-_COSE_SIGN1_TAG = 18
 _EDDSA = -8
 _SCOPE_TERMINAL = 0  # record.cddl, replay-scope: single use is enforced by this terminal alone, so far
 _X25519_SPKI_PREFIX = bytes.fromhex("302a300506032b656e032100")  # RFC 8410 §4; 32 key bytes follow
@@ -224,8 +224,7 @@ def sign_head(chain: Chain, signer: Signer) -> bytes:
 def sign1(signer: Signer, external_aad: bytes, payload: bytes) -> bytes:
     """Return a tagged COSE_Sign1 (RFC 9052 §4.2) with alg and kid in the protected header, as cose.cddl asks."""
     protected = _protected_header(signer.key_id)
-    signature = signer.sign(encode(["Signature1", protected, external_aad, payload]))
-    return encode(cbor2.CBORTag(_COSE_SIGN1_TAG, [protected, {}, payload, signature]))
+    return cose.encode_sign1(protected, payload, signer.sign(cose.sig_structure(protected, external_aad, payload)))
 
 
 def record_of(envelope: bytes) -> dict[int, object]:

@@ -46,8 +46,19 @@ class Sign1(NamedTuple):
 
     def to_be_signed(self, external_aad: bytes) -> bytes:
         """Return the Sig_structure (RFC 9052 §4.4)."""
-        protected, payload = cbor.byte_string(self.protected), cbor.byte_string(self.payload)
-        return b"\x84\x6aSignature1" + protected + cbor.byte_string(external_aad) + payload
+        return sig_structure(self.protected, external_aad, self.payload)
+
+
+def sig_structure(protected: bytes, external_aad: bytes, payload: bytes) -> bytes:
+    """Return the encoded Sig_structure of a COSE_Sign1 (RFC 9052 §4.4): what is signed."""
+    return (
+        b"\x84\x6aSignature1" + cbor.byte_string(protected) + cbor.byte_string(external_aad) + cbor.byte_string(payload)
+    )
+
+
+def encode_sign1(protected: bytes, payload: bytes, signature: bytes) -> bytes:
+    """Return a COSE_Sign1 of this profile; the byte strings have at most 65,535 bytes each."""
+    return _HEAD + cbor.byte_string(protected) + _EMPTY_MAP + cbor.byte_string(payload) + cbor.byte_string(signature)
 
 
 def decode_sign1(data: bytes) -> Sign1:
