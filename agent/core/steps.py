@@ -73,7 +73,9 @@ def parse_policy(data: bytes) -> Policy:
         raise PolicyInvalid(f"the policy has {len(data)} bytes; at most {POLICY_BYTES_MAX} are read")
     try:
         policy = msgspec.convert(tomllib.loads(data.decode("utf-8")), Policy)
-    except (msgspec.ValidationError, ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise PolicyInvalid("the policy is not valid: nested too deeply") from error
+    except (msgspec.ValidationError, ValueError) as error:
         raise PolicyInvalid(f"the policy is not valid: {error}") from error
     for name, step in policy.steps.items():
         if not _STEP_NAME.fullmatch(name):

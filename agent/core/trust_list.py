@@ -197,7 +197,9 @@ def parse_trust_list(data: bytes, build_key: KeyBuilder) -> TrustList:
         raise TrustListInvalid(f"the trust list has {len(data)} bytes; at most {TRUST_LIST_BYTES_MAX} are read")
     try:
         file = msgspec.json.decode(data, type=_TrustListFile)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except RecursionError as error:
+        raise TrustListInvalid("the trust list is not valid: nested too deeply") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise TrustListInvalid(f"the trust list is not valid: {error}") from error
     keys: dict[tuple[str, str, bytes], TrustedKey] = {}
     for index, entry in enumerate(file.keys):
