@@ -47,6 +47,8 @@ from agent.ports import (
 
 log = logging.getLogger(__name__)
 
+REFUSALS_MIN = 5  # times a record is refused, beside receipts for its neighbours, before it is parked
+
 _RECORDS_BYTES_MAX = BATCH_BYTES_MAX - BATCH_OVERHEAD_BYTES
 _Outcome = list[tuple[int, str]] | PlatformUnreachable | PlatformRejected | PlatformLied
 """What a batch led to: (seq, reason) of what the platform rejected, or the trouble."""
@@ -347,6 +349,18 @@ class Delivery:
                     return outcome
         if refused and self._receipts == receipts:
             return PlatformUnreachable(f"every record is refused, without a signature: {refused[0][1]}")
+        by_seq = {record.seq: record for record in records}
+        for _ in range(REFUSALS_MIN - 1):  # a proxy that fails now and then must not throw records into the drawer
+            again, refused = refused, list[tuple[int, str]]()
+            for seq, _ in again:
+                outcome = await self._try_batch([by_seq[seq]])
+                match outcome:
+                    case list():
+                        parked += outcome
+                    case PlatformRejected(whole=False):
+                        refused.append((seq, outcome.reason))
+                    case _:
+                        return outcome
         return parked + refused
 
     async def _settle(self, cursor: int, parked: Sequence[tuple[int, str]]) -> None:

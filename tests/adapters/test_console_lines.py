@@ -93,3 +93,17 @@ def test_what_a_stream_cannot_say_is_replaced(pipe):
     lines.write("拒绝 refused\n")
     lines.close()
     assert read.read(100) == b"?? refused\n"
+
+
+def test_a_pipe_that_somebody_made_non_blocking_is_waited_for(pipe):
+    read, write = pipe
+    os.set_blocking(write.fileno(), False)
+    lines = Lines(write)
+    for number in range(PIPE_LINES * 2):
+        lines.write(f"{number:0999}\n")
+    got = b""
+    while f"{PIPE_LINES * 2 - 1:0999}\n".encode() not in got:
+        got += read.read(65_536)
+    assert not lines.is_over
+    lines.close()
+    assert [int(line) for line in got.decode().splitlines()] == list(range(PIPE_LINES * 2))

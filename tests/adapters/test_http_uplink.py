@@ -167,3 +167,11 @@ def test_clear_text_is_allowed_to_loopback_only(url, fault):
     found = url_fault(url)
     assert (found is None) if fault is None else (fault in found)
     assert "hunter2" not in (found or "")
+
+
+@pytest.mark.parametrize("status", [400, 409, 413, 422])
+async def test_a_refusal_that_is_no_problem_document_is_not_the_platforms(serve, status):
+    url = await serve(answering(status=status, text="blocked", content_type="text/plain"))
+    async with HttpUplink(Settings(url=url), "kiosk-1") as uplink:
+        with pytest.raises(PlatformUnreachable, match="something else than the platform"):
+            await uplink.send(b"batch")

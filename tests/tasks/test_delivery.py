@@ -320,3 +320,19 @@ async def test_receipts_vouch_for_the_time(terminal, platform_key):
     assert terminal.signed_time.backed(later).earliest_ms == 0
     await deliver_until(delivery, lambda: delivery.cursor == 1)
     assert terminal.signed_time.backed(later).earliest_ms == 1_800_000_000_000
+
+
+async def test_a_refusal_now_and_then_parks_nothing(terminal, platform_key):
+    class Flaky(FakePlatform):
+        """Refuses every third batch, whatever is in it."""
+
+        async def send(self, batch):
+            self.poison = lambda seq: self.batches % 3 == 1
+            return await super().send(batch)
+
+    await terminal.fill(30)
+    platform = Flaky(platform_key)
+    delivery = terminal.delivery(platform)
+    await deliver_until(delivery, lambda: delivery.cursor == 30)
+    assert sorted(platform.records) == list(range(1, 31))
+    assert not any(topic == "parked" for topic, _ in terminal.display.notices)

@@ -7,6 +7,7 @@ a stream that fails ends the lines for good. What a line says is the callers' bu
 import logging
 import os
 import queue
+import select
 import threading
 from typing import TextIO
 
@@ -75,7 +76,10 @@ class Lines:
             return
         data = text.encode(self._stream.encoding or "utf-8", "replace")
         while data:
-            data = data[os.write(self._descriptor, data) :]
+            try:
+                data = data[os.write(self._descriptor, data) :]
+            except BlockingIOError:  # somebody who shares the pipe has set it so: wait as it would have
+                select.select([], [self._descriptor], [])
 
 
 def _descriptor_of(stream: TextIO) -> int | None:

@@ -67,7 +67,12 @@ def _delete_prefix(connection: apsw.Connection, last: int) -> int:
 def _old_enough(connection: apsw.Connection, last: int, limit_ms: int) -> int:
     """Return the last seq, of a small range, that is certainly past its time.
 
-    A record without an upper bound of its time is as old as the next one that has one: it came before it.
+    A record without an upper bound of its time is as old as the next one that has one: it came before it. The first
+    that is not old enough ends the range: one written while the clock was behind makes nobody before it old.
     """
-    dated = rows(connection, "delivered_dated", (last, PRUNE_ROWS_MAX))
-    return max((int(seq) for seq, at_ms in dated if at_ms < limit_ms), default=0)
+    old = 0
+    for seq, at_ms in rows(connection, "delivered_dated", (last, PRUNE_ROWS_MAX)):
+        if at_ms >= limit_ms:
+            break
+        old = int(seq)
+    return old

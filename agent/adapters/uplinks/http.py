@@ -15,6 +15,7 @@ import msgspec
 from agent.ports import PlatformRejected, PlatformUnreachable
 
 CBOR = "application/cbor"
+PROBLEM = "application/problem+json"  # RFC 9457; all of the platform's refusals are of this type
 ANSWER_BYTES_MAX = 1_048_576
 REASON_CHARS_MAX = 200
 _ABOUT_THIS_BATCH = frozenset({400, 409, 413, 422})
@@ -134,13 +135,16 @@ def _raise_for(response: aiohttp.ClientResponse, answer: bytes) -> None:
         return
     if response.status >= 500 or response.status in _TRY_LATER or response.status < 400:
         raise PlatformUnreachable(f"the platform answers with status {response.status}")
-    raise PlatformRejected(_reason(response, answer), whole=response.status not in _ABOUT_THIS_BATCH)
+    is_about_batch = response.status in _ABOUT_THIS_BATCH
+    if is_about_batch and response.content_type != PROBLEM:
+        raise PlatformUnreachable(f"something else than the platform refuses with status {response.status}")
+    raise PlatformRejected(_reason(response, answer), whole=not is_about_batch)
 
 
 def _reason(response: aiohttp.ClientResponse, answer: bytes) -> str:
     """Return the status with the problem's detail, else its title (RFC 9457 §3.1), printable and short."""
     said = ""
-    if response.content_type == "application/problem+json":
+    if response.content_type == PROBLEM:
         try:
             problem = msgspec.json.decode(answer)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

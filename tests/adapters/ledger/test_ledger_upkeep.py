@@ -41,6 +41,18 @@ def test_only_what_all_have_and_is_old_for_certain_is_deleted(tmp_path):
     file.close()
 
 
+def test_a_record_written_while_the_clock_was_behind_makes_none_before_it_old(tmp_path):
+    file = open_ledger(tmp_path / "ledger.db")
+    fresh = [draft(n, at_ms=NOW_MS) for n in range(5)]
+    file.commit([*fresh, draft(5, at_ms=NOW_MS - 60 * DAY_MS), draft(6, at_ms=NOW_MS)])
+    file.settle("platform", 7, [])
+    prune(file, 1)
+    assert seqs(file) == [1, 2, 3, 4, 5, 6, 7]
+    prune(file, 31)
+    assert seqs(file) == [7]
+    file.close()
+
+
 def test_a_record_of_unknown_age_is_as_old_as_the_next_one_that_knows(tmp_path):
     file = open_ledger(tmp_path / "ledger.db")
     file.commit([draft(0, at_ms=0, is_bounded=False)] * 3 + [draft(1), draft(2)])
