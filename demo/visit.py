@@ -11,6 +11,7 @@ from platform_stub.base45 import decode as base45_decode
 from platform_stub.base45 import encode as base45_encode
 from platform_stub.issuer import national_static_text
 
+NAME, NUMBER = "Nemo Nobody-Invented", "000000190001010000"  # nobody's: planted, to be looked for in every log
 NATIONAL = ("provisional", "family.no-offline-proof")
 
 
@@ -82,8 +83,9 @@ async def _never_fooled(stage: Stage, card: Callable[[], bytes]) -> None:
     await stage.scan(payment, "expired code", stale, "refuse", "time.expired")
     await stage.scan(payment, "code from the future", early, "refuse", "time.future")
     await stage.scan(payment, "code of an unknown issuer", unknown, "refuse", "key.unknown-issuer")
-    menu = "https://clinic.example/Menu?a=1;b=2"
-    await stage.scan(registration, "text that is no code", lambda: menu, "refuse", "family.unknown")
+    stage.journal.secrets += [NAME, NUMBER]
+    other = f"https://clinic.example/Form?name={NAME};id={NUMBER}"
+    await stage.scan(registration, "text that is no code", lambda: other, "refuse", "family.unknown")
     await stage.scan(registration, "over-long noise", lambda: "7" * 9_000, "refuse", "scan.over-long")
     say("A national text code carries no signature: shown as such, never as genuine.")
     await stage.scan(registration, "national text code", lambda: national_static_text(card()), *NATIONAL)
