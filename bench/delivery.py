@@ -29,7 +29,7 @@ from agent.core.transaction import Draft, Kind
 from agent.core.trust_list import Trust, parse_trust_list
 from agent.tasks.delivery import Delivery, Identity
 from agent.tasks.delivery import Settings as DeliverySettings
-from bench.doubles import FixedTrust, SilentDisplay
+from bench.doubles import BODY, FixedTrust, SilentDisplay
 from bench.line import Line
 from demo.processes import Program, free_port
 
@@ -42,20 +42,7 @@ LIVE_EVERY_S = 0.003
 def drafts(count: int) -> list[Draft]:
     """Return decisions as they come: about 400 bytes each once stored."""
     clock, randomness = SystemClock(), SystemRandomness()
-    body = {
-        10: "payment",
-        11: 0,
-        12: "ok",
-        13: 0,
-        14: "ok",
-        15: "ehc",
-        16: 0,
-        17: "4420",
-        19: 0,
-        20: [1, 60],
-        23: "till",
-    }
-    return [Draft(Kind.DECISION, clock.now(), {**body, 18: randomness.bytes(16)}) for _ in range(count)]
+    return [Draft(Kind.DECISION, clock.now(), {**BODY, 18: randomness.bytes(16)}) for _ in range(count)]
 
 
 @asynccontextmanager

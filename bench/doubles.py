@@ -4,6 +4,11 @@ from agent.core.decision import Decision
 from agent.core.transaction import Transaction
 from agent.core.trust_list import Trust
 
+BODY: dict[int, object] = {
+    10: "payment", 11: 0, 12: "ok", 13: 0, 14: "ok", 15: "ehc", 16: 0, 17: "4420", 19: 0, 20: [17, 60], 23: "till",
+}  # fmt: skip
+"""The fields of an accepted decision as a payment step drafts it (record.cddl), but for its replay id."""
+
 
 class SilentDisplay:
     """Implements ports.Display."""

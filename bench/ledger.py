@@ -22,6 +22,7 @@ from agent.adapters.ledger.owner import ThreadedLedger
 from agent.core.decision import ReplayClaim
 from agent.core.time_interval import Interval, Stamp
 from agent.core.transaction import Draft, Kind, Recipient, Transaction, encode
+from bench.doubles import BODY
 from bench.line import Line
 
 PRODUCERS = 64
@@ -128,25 +129,12 @@ def _drafts(count: int) -> list[Draft]:
     spki = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     recipients = (Recipient(bytes(8), spki),)
     at = Stamp(bytes(16), 1, Interval(1_800_000_000_000, 1_800_000_004_000), "os")
-    body = {
-        10: "payment",
-        11: 0,
-        12: "ok",
-        13: 0,
-        14: "ok",
-        15: "ehc",
-        16: 0,
-        17: "4420",
-        19: 0,
-        20: [17, 60],
-        23: "desk",
-    }
     ids = [os.urandom(16) for _ in range(count)]
     return [
         Draft(
             Kind.DECISION,
             at,
-            {**body, 18: replay_id, 23: "desk"},
+            {**BODY, 18: replay_id},
             sealed_fields=encode({1: os.urandom(32)}),
             recipients=recipients,
             claim=ReplayClaim(replay_id, 1_800_000_075_000),

@@ -18,11 +18,6 @@ class Interval:
         if self.latest_ms is not None and self.latest_ms < self.earliest_ms:
             raise ValueError("an interval ends before it begins")
 
-    @property
-    def width_ms(self) -> int | None:
-        """Width, or None when unbounded."""
-        return None if self.latest_ms is None else self.latest_ms - self.earliest_ms
-
     def is_certainly_after(self, instant_ms: int) -> bool:
         """Say whether even the earliest possible time lies after the instant."""
         return self.earliest_ms > instant_ms

@@ -43,7 +43,7 @@ class Checkpoint:
                 transaction = await self.ledger.append(draft_decision(scan, decision, trust))
             except LedgerFull:
                 self.history.release(decision)
-                log.error("the ledger is full: nothing is accepted until records are delivered")
+                log.error("the ledger is full: nothing is accepted until there is space")
                 await self.display.notice("ledger-full", "storage is full: nothing can be accepted now")
                 return
             except LedgerRefused:

@@ -196,7 +196,9 @@ class Delivery:
     async def _resend(self) -> None:
         """Try the parked records again that a person asked for (`scanward queue retry`)."""
         for record in await self._ledger.resend(self._uplink.name):
-            outcome = await self._send_singly([record])
+            outcome = await self._try_batch([record])
+            if isinstance(outcome, PlatformRejected) and not outcome.whole:
+                outcome = [(record.seq, outcome.reason)]  # parked it was, parked it stays: live records must not wait
             if isinstance(outcome, Exception):
                 raise outcome
             await self._ledger.settle(self._uplink.name, self.cursor, outcome, resent=[record.seq])
@@ -337,31 +339,23 @@ class Delivery:
 
         Where every record is refused, something in between may say so: then nothing is parked and nothing moves.
         """
-        parked, refused, receipts = list[tuple[int, str]](), list[tuple[int, str]](), self._receipts
-        for record in records:
-            outcome = await self._try_batch([record])
-            match outcome:
-                case list():
-                    parked += outcome
-                case PlatformRejected(whole=False):
-                    refused.append((record.seq, outcome.reason))
-                case _:
-                    return outcome
-        if refused and self._receipts == receipts:
-            return PlatformUnreachable(f"every record is refused, without a signature: {refused[0][1]}")
-        by_seq = {record.seq: record for record in records}
-        for _ in range(REFUSALS_MIN - 1):  # a proxy that fails now and then must not throw records into the drawer
-            again, refused = refused, list[tuple[int, str]]()
-            for seq, _ in again:
-                outcome = await self._try_batch([by_seq[seq]])
+        parked, receipts, waiting = list[tuple[int, str]](), self._receipts, list(records)
+        refused = list[tuple[StoredRecord, str]]()
+        for _ in range(REFUSALS_MIN):  # a proxy that fails now and then must not throw records into the drawer
+            refused = []
+            for record in waiting:
+                outcome = await self._try_batch([record])
                 match outcome:
                     case list():
                         parked += outcome
                     case PlatformRejected(whole=False):
-                        refused.append((seq, outcome.reason))
+                        refused.append((record, outcome.reason))
                     case _:
                         return outcome
-        return parked + refused
+            if refused and self._receipts == receipts:
+                return PlatformUnreachable(f"every record is refused, without a signature: {refused[0][1]}")
+            waiting = [record for record, _ in refused]
+        return parked + [(record.seq, reason) for record, reason in refused]
 
     async def _settle(self, cursor: int, parked: Sequence[tuple[int, str]]) -> None:
         await self._ledger.settle(self._uplink.name, cursor, parked)

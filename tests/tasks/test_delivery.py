@@ -212,6 +212,18 @@ async def test_what_a_person_retries_is_sent_again_at_the_next_hello(terminal, p
     assert list(await terminal.ledger.resend("http")) == []
 
 
+async def test_a_retried_record_that_is_refused_again_holds_nobody_up(terminal, platform_key, tmp_path):
+    await terminal.fill(5)
+    platform = FakePlatform(platform_key, poison=lambda seq: seq == 3)
+    delivery = terminal.delivery(platform)
+    await deliver_until(delivery, lambda: delivery.cursor == 5)
+    assert cli(["queue", "retry", "--ledger", str(tmp_path / "ledger.sqlite"), "3"]) == 0
+    await terminal.fill(5)
+    await deliver_until(delivery, lambda: delivery.cursor == 10)
+    assert list(await terminal.ledger.resend("http")) == []
+    assert 3 not in platform.records
+
+
 async def test_settled_records_free_the_offline_limit(terminal, platform_key):
     decision = Decision(
         Answer.PROVISIONAL, "family.no-offline-proof", "registration",
