@@ -87,7 +87,7 @@ def _add_mint_arguments(mint: argparse.ArgumentParser) -> None:
     whose = mint.add_mutually_exclusive_group(required=True)
     whose.add_argument("--card", type=_hex(issuer.CARD_BYTES), metavar="HEX", help="card id, 64 hex digits")
     whose.add_argument("--person", metavar="LABEL", help="an invented person; the same label gives the same card")
-    mint.add_argument("--alg", choices=("ES256", "EdDSA"), default="ES256")
+    mint.add_argument("--alg", choices=("ES256", "EdDSA", "SM2"), default="ES256")
     mint.add_argument("--life", type=int, metavar="S", help="seconds until it expires (dynamic: 60, at most 120)")
     mint.add_argument("--at", type=int, metavar="UNIX_S", help="when it is issued (now)")
     mint.add_argument("--national", action="store_true", help="the unsigned national text instead of EHC1")

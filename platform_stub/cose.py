@@ -13,17 +13,19 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from platform_stub import cbor
 from platform_stub.fields import KID, octets, one_of
-from platform_stub.keys import key_id, spki_of
+from platform_stub.keys import alg_of, key_id, spki_of
+from platform_stub.sm2 import Sm2PrivateKey, Sm2PublicKey
 
 ES256 = -7
 EDDSA = -8
 SM2 = -65601
+_NUMBERS = {"ES256": ES256, "EdDSA": EDDSA, "SM2": SM2}
 _TAG_18 = b"\xd2"
 _ALG = one_of(ES256, EDDSA, SM2)
 _SIGNATURE = octets(64)
 
-SigningKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
-PublicKey = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
+SigningKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | Sm2PrivateKey
+PublicKey = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | Sm2PublicKey
 
 
 class CoseInvalid(Exception):
@@ -74,6 +76,8 @@ def is_signed_by(key: PublicKey, aad: str, signed: Signed) -> bool:
                     return False
                 r, s = int.from_bytes(signed.signature[:32]), int.from_bytes(signed.signature[32:])
                 key.verify(encode_dss_signature(r, s), message, ec.ECDSA(hashes.SHA256()))
+            case Sm2PublicKey():
+                return signed.alg == SM2 and key.verify(signed.signature, message)
     except InvalidSignature:
         return False
     return True
@@ -81,10 +85,10 @@ def is_signed_by(key: PublicKey, aad: str, signed: Signed) -> bool:
 
 def sign(key: SigningKey, aad: str, payload: bytes) -> bytes:
     """Return a COSE_Sign1 over the payload, as a thing of type `aad`."""
-    alg = EDDSA if isinstance(key, ed25519.Ed25519PrivateKey) else ES256
+    alg = _NUMBERS[alg_of(key)]
     protected = cbor.encode({1: alg, 4: key_id(spki_of(key.public_key()))})
     message = _sig_structure(protected, aad, payload)
-    if isinstance(key, ed25519.Ed25519PrivateKey):
+    if isinstance(key, ed25519.Ed25519PrivateKey | Sm2PrivateKey):
         signature = key.sign(message)
     else:
         r, s = decode_dss_signature(key.sign(message, ec.ECDSA(hashes.SHA256(), deterministic_signing=True)))

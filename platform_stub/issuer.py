@@ -25,7 +25,7 @@ class Issuer:
         layout = Layout(directory)
         self.code = layout.read_issuer()
         self._keys: dict[str, cose.SigningKey] = {}
-        for alg, name in keys.ISSUER_KEYS.items():
+        for alg, name in keys.issuer_keys(layout.keys).items():
             key = keys.read_key(layout.keys, name)
             if not isinstance(key, cose.SigningKey) or keys.alg_of(key) != alg:
                 raise keys.KeyUnusable(f"{layout.keys / name}.pem: not an {alg} key")

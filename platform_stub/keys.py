@@ -13,10 +13,12 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, x25519
 
-PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | x25519.X25519PrivateKey
-AnyPublicKey = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | x25519.X25519PublicKey
+from platform_stub.sm2 import NoSm2Key, Sm2PrivateKey, Sm2PublicKey
 
-ISSUER_KEYS = {"ES256": "issuer-es256", "EdDSA": "issuer-eddsa"}
+PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | x25519.X25519PrivateKey | Sm2PrivateKey
+AnyPublicKey = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | x25519.X25519PublicKey | Sm2PublicKey
+
+ISSUER_KEYS = {"ES256": "issuer-es256", "EdDSA": "issuer-eddsa", "SM2": "issuer-sm2"}
 RECEIPT_KEY = "receipt"
 SEAL_KEY = "seal"
 TUF_KEYS = {
@@ -33,6 +35,8 @@ class KeyUnusable(Exception):
 
 def spki_of(key: AnyPublicKey) -> bytes:
     """Return the DER SubjectPublicKeyInfo."""
+    if isinstance(key, Sm2PublicKey):
+        return key.spki()
     return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
@@ -50,12 +54,21 @@ def alg_of(key: PrivateKey) -> str:
             return "EdDSA"
         case x25519.X25519PrivateKey():
             return "X25519"
+        case Sm2PrivateKey():
+            return "SM2"
+
+
+def issuer_keys(directory: Path) -> dict[str, str]:
+    """Return the issuer's key files by algorithm. A platform made before there was SM2 has none for it, and goes on."""
+    has_sm2 = (directory / f"{ISSUER_KEYS['SM2']}.pem").exists()
+    return {alg: name for alg, name in ISSUER_KEYS.items() if alg != "SM2" or has_sm2}
 
 
 def make_keys(directory: Path) -> None:
     """Make every key the platform needs."""
     directory.mkdir(mode=0o700)
     write_key(directory, ISSUER_KEYS["ES256"], ec.generate_private_key(ec.SECP256R1()))
+    write_key(directory, ISSUER_KEYS["SM2"], Sm2PrivateKey.generate())
     write_key(directory, SEAL_KEY, x25519.X25519PrivateKey.generate())
     for name in (ISSUER_KEYS["EdDSA"], RECEIPT_KEY, *(name for names in TUF_KEYS.values() for name in names)):
         write_key(directory, name, ed25519.Ed25519PrivateKey.generate())
@@ -63,7 +76,7 @@ def make_keys(directory: Path) -> None:
 
 def write_key(directory: Path, name: str, key: PrivateKey) -> None:
     """Write a new key file, mode 0600; never over an old one."""
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    pem = _pem_of(key)
     handle = os.open(directory / f"{name}.pem", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "wb") as file:
         file.write(pem)
@@ -75,12 +88,26 @@ def read_key(directory: Path, name: str) -> PrivateKey:
     """Read a key file. Raises KeyUnusable."""
     path = directory / f"{name}.pem"
     try:
-        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+        key = _read_pem(path.read_bytes())
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise KeyUnusable(f"{path}: cannot be read as a private key") from error
     if not isinstance(key, PrivateKey):
         raise KeyUnusable(f"{path}: a key of a kind the platform does not use")
     return key
+
+
+def _pem_of(key: PrivateKey) -> bytes:
+    if isinstance(key, Sm2PrivateKey):
+        return key.pem()
+    pkcs8, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    return key.private_bytes(serialization.Encoding.PEM, pkcs8, plain)
+
+
+def _read_pem(pem: bytes) -> object:
+    try:
+        return Sm2PrivateKey.from_pem(pem)
+    except NoSm2Key:
+        return serialization.load_pem_private_key(pem, password=None)
 
 
 def read_ed25519(directory: Path, name: str) -> ed25519.Ed25519PrivateKey:

@@ -128,7 +128,7 @@ class Repository:
         born = self._at(born_at_s)
         validity = {"not_before": _text(born - timedelta(days=1)), "not_after": _text(born + LONG)}
         uses: list[tuple[str, str, list[str]]] = [
-            *(("ehc", name, ["static", "dynamic"]) for name in keys.ISSUER_KEYS.values()),
+            *(("ehc", name, ["static", "dynamic"]) for name in keys.issuer_keys(self._layout.keys).values()),
             ("platform", keys.RECEIPT_KEY, ["receipt"]),
             ("platform", keys.SEAL_KEY, ["seal"]),
         ]

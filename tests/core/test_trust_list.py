@@ -35,7 +35,7 @@ def test_the_list_of_the_byte_vectors_is_read_whole(vectors: Any) -> None:
     trust_list = parse_trust_list(json.dumps(file).encode(), build_key)
     assert (trust_list.version, trust_list.issued_at_s) == (17, 1_795_248_000)
     assert trust_list.issuers == {("ehc", "4420"), ("platform", "4420")}
-    assert len(trust_list.keys) == 4
+    assert len(trust_list.keys) == 5
     for entry in file["keys"]:
         key = trust_list.find(entry["family"], entry["issuer"], bytes.fromhex(entry["kid"]))
         assert key is not None

@@ -17,6 +17,7 @@ from vectors import generate
 from platform_stub import keys
 from platform_stub.layout import Layout
 from platform_stub.platform import make_platform, running
+from platform_stub.sm2 import Sm2PrivateKey
 
 NOW_S = generate.NOW_S
 CBOR = {"Content-Type": "application/cbor"}
@@ -154,6 +155,7 @@ def put_vector_keys(directory: Path) -> None:
     for name, key in (
         ("issuer-es256", generate.ISSUER_ES),
         ("issuer-eddsa", generate.ISSUER_ED),
+        ("issuer-sm2", Sm2PrivateKey(generate.ISSUER_SM2.d)),
         ("receipt", generate.PLATFORM),
         ("seal", generate.SEAL),
     ):

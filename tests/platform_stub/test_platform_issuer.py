@@ -21,7 +21,7 @@ def text_of(vectors, name):
     return next(case["text"] for case in vectors("ehc1")["cases"] if case["name"] == name)
 
 
-@pytest.mark.parametrize("alg", ["ES256", "EdDSA"])
+@pytest.mark.parametrize("alg", ["ES256", "EdDSA", "SM2"])
 def test_the_issuer_mints_the_codes_of_the_vectors(issuer, vectors, alg):
     assert issuer.mint_static(generate.CARD, NOW_S - 86_400, alg=alg) == text_of(vectors, f"static, {alg}")
     assert issuer.mint_dynamic(generate.CARD, NOW_S, alg=alg, cti=generate.CTI) == text_of(vectors, f"dynamic, {alg}")
@@ -58,7 +58,7 @@ def test_each_dynamic_code_is_another_one(issuer):
         ("a short card", lambda i: i.mint_static(bytes(31), NOW_S)),
         ("a short cti", lambda i: i.mint_dynamic(bytes(32), NOW_S, cti=bytes(7))),
         ("a time in milliseconds", lambda i: i.mint_static(bytes(32), NOW_S * 1000)),
-        ("an algorithm there is no key for", lambda i: i.mint_static(bytes(32), NOW_S, alg="SM2")),
+        ("an algorithm there is no key for", lambda i: i.mint_static(bytes(32), NOW_S, alg="RS256")),
     ],
 )
 def test_the_issuer_does_not_mint_what_the_cddl_forbids(issuer, name, mint):

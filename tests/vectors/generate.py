@@ -5,6 +5,7 @@ labels, so no secret is stored; data-key wraps and nonces are random, so a new r
 """
 
 import hashlib
+import hmac
 import json
 import struct
 from pathlib import Path
@@ -19,6 +20,14 @@ HERE = Path(__file__).parent
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
 NOW_S = 1_800_000_000
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+SM2_P = 0xFFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00000000FFFFFFFFFFFFFFFF
+SM2_B = 0x28E9FA9E9D9F5E344D5A9E4BCF6509A7F39789F515AB8F92DDBCBD414D940E93
+SM2_ORDER = 0xFFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFF7203DF6B21C6052B53BBF40939D54123
+SM2_G = (
+    0x32C4AE2C1F1981195F9904466A39C9948FE30BBFF2660BE1715A4589334C74C7,
+    0xBC3736A2F4F6779C59BDCEE36B692153D0A9877CC62A474002DF32E52139F0A0,
+)
+SM2_USER = b"1234567812345678"
 
 
 def seed(label: str) -> bytes:
@@ -34,7 +43,74 @@ def p256_key(label: str) -> ec.EllipticCurvePrivateKey:
     return ec.derive_private_key(int.from_bytes(seed(label)) % (P256_ORDER - 1) + 1, ec.SECP256R1())
 
 
+def sm3(data: bytes) -> bytes:
+    digest = hashes.Hash(hashes.SM3())
+    digest.update(data)
+    return digest.finalize()
+
+
+def sm2_add(one, other):
+    """Add two points of the curve in plain coordinates; None is the neutral element."""
+    if one is None or other is None:
+        return one or other
+    if one[0] == other[0]:
+        if (one[1] + other[1]) % SM2_P == 0:
+            return None
+        slope = (3 * one[0] ** 2 - 3) * pow(2 * one[1], -1, SM2_P)
+    else:
+        slope = (other[1] - one[1]) * pow(other[0] - one[0], -1, SM2_P)
+    x = (slope**2 - one[0] - other[0]) % SM2_P
+    return x, (slope * (one[0] - x) - one[1]) % SM2_P
+
+
+def sm2_multiply(times: int, point):
+    total = None
+    while times:
+        total = sm2_add(total, point) if times & 1 else total
+        point, times = sm2_add(point, point), times >> 1
+    return total
+
+
+class Sm2Key:
+    """A signer from GB/T 32918.2 alone, slow and plain. Nonces as RFC 6979 draws them, with HMAC-SHA-256 over d and e."""
+
+    def __init__(self, d: int) -> None:
+        self.d = d
+        self.point = sm2_multiply(d, SM2_G)
+
+    @property
+    def spki(self) -> bytes:
+        head = bytes.fromhex("3059301306072a8648ce3d020106082a811ccf5501822d03420004")
+        return head + self.point[0].to_bytes(32) + self.point[1].to_bytes(32)
+
+    def digest(self, message: bytes, user: bytes = SM2_USER) -> int:
+        named = b"".join(n.to_bytes(32) for n in (SM2_P - 3, SM2_B, *SM2_G, *self.point))
+        return int.from_bytes(sm3(sm3(struct.pack(">H", 8 * len(user)) + user + named) + message))
+
+    def sign(self, message: bytes, user: bytes = SM2_USER) -> bytes:
+        return self.sign_digest(self.digest(message, user))
+
+    def sign_digest(self, e: int) -> bytes:
+        about = self.d.to_bytes(32) + (e % SM2_ORDER).to_bytes(32)
+        mac = lambda key, data: hmac.digest(key, data, "sha256")
+        key, v = mac(bytes(32), b"\x01" * 32 + b"\x00" + about), b"\x01" * 32
+        v = mac(key, v)
+        key = mac(key, v + b"\x01" + about)
+        v = mac(key, mac(key, v))
+        k = int.from_bytes(v)
+        r = (e + sm2_multiply(k, SM2_G)[0]) % SM2_ORDER
+        s = pow(1 + self.d, -1, SM2_ORDER) * (k - r * self.d) % SM2_ORDER
+        assert all((0 < k < SM2_ORDER, r, s, r + k != SM2_ORDER)), "once in 2**32: take another label"
+        return r.to_bytes(32) + s.to_bytes(32)
+
+
+def sm2_key(label: str) -> Sm2Key:
+    return Sm2Key(int.from_bytes(seed(label)) % (SM2_ORDER - 2) + 1)
+
+
 def spki(key) -> bytes:
+    if isinstance(key, Sm2Key):
+        return key.spki
     return key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
@@ -47,14 +123,15 @@ def cbor(value) -> bytes:
 
 
 def raw_sign(key, message: bytes) -> bytes:
-    if isinstance(key, ed25519.Ed25519PrivateKey):
+    if isinstance(key, ed25519.Ed25519PrivateKey | Sm2Key):
         return key.sign(message)
     r, s = utils.decode_dss_signature(key.sign(message, ec.ECDSA(hashes.SHA256(), deterministic_signing=True)))
     return r.to_bytes(32) + s.to_bytes(32)
 
 
 def cose_sign1(key, aad: str, payload: bytes, *, alg=None, protected=None, unprotected=None) -> bytes:
-    alg = alg if alg is not None else (-8 if isinstance(key, ed25519.Ed25519PrivateKey) else -7)
+    if alg is None:
+        alg = -65601 if isinstance(key, Sm2Key) else -8 if isinstance(key, ed25519.Ed25519PrivateKey) else -7
     protected = protected if protected is not None else cbor({1: alg, 4: kid(key)})
     message = cbor(["Signature1", protected, aad.encode(), payload])
     return cbor(cbor2.CBORTag(18, [protected, unprotected or {}, payload, raw_sign(key, message)]))
@@ -86,6 +163,7 @@ def trust_key(family, issuer, key, alg, usage, **more) -> dict:
 
 ISSUER_ES = p256_key("issuer es256")
 ISSUER_ED = ed25519_key("issuer eddsa")
+ISSUER_SM2 = sm2_key("issuer sm2")
 STRANGER = p256_key("issuer that is in no trust list")
 TERMINAL = ed25519_key("terminal")
 PLATFORM = ed25519_key("platform receipt")
@@ -211,6 +289,7 @@ def ehc1_vectors() -> dict:
         odd("a character that base45 lacks", text[:20] + "_" + text[21:]),
         odd("longer than 1,024 characters", text + "0" * 1024),
     ]
+    cases += sm2_cases(static, dynamic, case, raw)
     return {
         "about": "EHC1 codes. expect: 'verified', or the stage that must refuse.",
         "now_s": NOW_S,
@@ -220,12 +299,59 @@ def ehc1_vectors() -> dict:
     }
 
 
+def sm2_cases(static, dynamic, case, raw) -> list[dict]:
+    """Return the cases of SM2 (-65601): its own rules, beside those that hold for every algorithm."""
+    key = ISSUER_SM2
+    good = cose_sign1(key, "scanward-ehc-1", cbor(dynamic))
+    parts = cbor2.loads(good).value
+    message = cbor(["Signature1", parts[0], b"scanward-ehc-1", parts[2]])
+    r, s = int.from_bytes(parts[3][:32]), int.from_bytes(parts[3][32:])
+    signed = lambda signature: cbor(cbor2.CBORTag(18, [*parts[:3], signature]))
+    pair = lambda r, s: signed(r.to_bytes(32) + s.to_bytes(32))
+    ecdsa_k = 7
+    ecdsa_r = sm2_multiply(ecdsa_k, SM2_G)[0] % SM2_ORDER
+    ecdsa_s = pow(ecdsa_k, -1, SM2_ORDER) * (key.digest(message) + ecdsa_r * key.d) % SM2_ORDER
+    return [
+        case("static, SM2", "verified", static, key=key),
+        case("dynamic, SM2", "verified", dynamic, key=key),
+        case("SM2: expired", "time.", {**dynamic, 4: NOW_S - 3540, 6: NOW_S - 3600}, key=key),
+        case("SM2: issuer of another key", "key.", {**static, 1: "4401"}, key=key),
+        case("SM2: key of nobody", "key.", static, key=sm2_key("issuer sm2 that is in no trust list")),
+        case("SM2: signed as another type", "signature.", static, key=key, aad="scanward-record-1"),
+        case("SM2: header says ES256, key says SM2", "key.", static, key=key, alg=-7),
+        case("SM2: header says EdDSA, key says SM2", "key.", static, key=key, alg=-8),
+        case("header says SM2, key says ES256", "key.", static, alg=-65601),
+        case("header says ML-DSA-44, -48", "decode.", static, key=key, alg=-48),
+        raw("SM2: one flipped bit in the signature", "signature.", good[:-1] + bytes([good[-1] ^ 1])),
+        raw("SM2: one flipped bit in the card", "signature.", good.replace(CARD, bytes([CARD[0] ^ 1]) + CARD[1:])),
+        raw("SM2: r is zero", "signature.", pair(0, s)),
+        raw("SM2: s is zero", "signature.", pair(r, 0)),
+        raw("SM2: r is the group order", "signature.", pair(SM2_ORDER, s)),
+        raw("SM2: s is the group order", "signature.", pair(r, SM2_ORDER)),
+        raw("SM2: r and s add up to the group order", "signature.", pair(r, SM2_ORDER - r)),
+        raw("SM2: s negated", "signature.", pair(r, SM2_ORDER - s)),
+        raw("SM2: r and s swapped", "signature.", pair(s, r)),
+        raw("SM2: all ones", "signature.", signed(b"\xff" * 64)),
+        raw("SM2: DER signature", "decode.", signed(utils.encode_dss_signature(r, s))),
+        raw("SM2: signed under another user id", "signature.", signed(key.sign(message, b"8765432187654321"))),
+        raw("SM2: signed under an empty user id", "signature.", signed(key.sign(message, b""))),
+        raw("SM2: signed without ZA", "signature.", signed(key.sign_digest(int.from_bytes(sm3(message))))),
+        raw(
+            "SM2: signed over SHA-256",
+            "signature.",
+            signed(key.sign_digest(int.from_bytes(hashlib.sha256(message).digest()))),
+        ),
+        raw("SM2: an ECDSA signature by that key", "signature.", pair(ecdsa_r, ecdsa_s)),
+    ]
+
+
 def trust_list() -> dict:
     return {
         "format": "scanward-trust-list-1", "version": 17, "issued_at": "2026-11-21T08:00:00Z",
         "keys": [
             trust_key("ehc", "4420", ISSUER_ES, "ES256", ["static", "dynamic"]),
             trust_key("ehc", "4420", ISSUER_ED, "EdDSA", ["static", "dynamic"]),
+            trust_key("ehc", "4420", ISSUER_SM2, "SM2", ["static", "dynamic"]),
             trust_key("platform", "4420", PLATFORM, "EdDSA", ["receipt"]),
             trust_key("platform", "4420", SEAL, "X25519", ["seal"]),
         ],

@@ -1,6 +1,7 @@
 """Verification keys with the `cryptography` library: ES256 (RFC 9053 §2.1) and EdDSA with Ed25519 (§2.2).
 
-The law: a key verifies with its own algorithm alone, and a bad signature is False, never an exception.
+The law: a key verifies with its own algorithm alone, and a bad signature is False, never an exception. Checking
+SM2 is left to sm2.py.
 """
 
 from dataclasses import dataclass
@@ -57,10 +58,15 @@ class Ed25519Key:
 
 
 def build_key(alg: str, spki: bytes) -> VerificationKey:
-    """Return the key for an algorithm of the trust list ("ES256", "EdDSA") from its DER SubjectPublicKeyInfo.
+    """Return the key for an algorithm of the trust list ("ES256", "EdDSA", "SM2") from its DER SubjectPublicKeyInfo.
 
-    Raises ValueError where the two do not fit, AlgorithmUnavailable for any other algorithm.
+    Raises ValueError where the two do not fit, AlgorithmUnavailable for any other algorithm, and for SM2 where this
+    machine cannot do it.
     """
+    if alg == "SM2":
+        from agent.adapters.keys import sm2  # noqa: PLC0415  # an agent without such keys loads nothing for them
+
+        return sm2.load_key(spki)
     if alg not in ("ES256", "EdDSA"):
         raise AlgorithmUnavailable(alg)
     try:
