@@ -6,8 +6,9 @@ import json
 from typing import Any
 
 import cbor2
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
+from vectors import generate
 
 from agent.adapters.keys.verification import build_key
 from agent.core.codes import base45
@@ -19,7 +20,7 @@ NOW_S = 1_800_000_000
 NOW = Interval(NOW_S * 1000, NOW_S * 1000)
 CARD = hashlib.sha256(b"an invented card of the tests").digest()
 CTI = bytes(range(8))
-ALGORITHMS = {"ES256": -7, "EdDSA": -8}
+ALGORITHMS = {"ES256": -7, "EdDSA": -8, "SM2": -65601}
 
 STATIC = {1: "4420", 6: NOW_S - 86_400, -65537: CARD, -65538: 1}
 DYNAMIC = {1: "4420", 4: NOW_S + 60, 6: NOW_S, 7: CTI, -65537: CARD, -65538: 0}
@@ -42,14 +43,14 @@ class EhcIssuer:
     def __init__(self, alg: str = "ES256", label: bytes = b"issuer") -> None:
         self.alg = alg
         seed = hashlib.sha256(label).digest()
-        self.key: Any = (
-            ec.derive_private_key(int.from_bytes(seed, "big") >> 1, ec.SECP256R1())
-            if alg == "ES256"
-            else ed25519.Ed25519PrivateKey.from_private_bytes(seed)
-        )
-        self.spki: bytes = self.key.public_key().public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
+        self.key: Any
+        if alg == "SM2":
+            self.key = generate.Sm2Key(int.from_bytes(seed, "big") >> 1)
+        elif alg == "ES256":
+            self.key = ec.derive_private_key(int.from_bytes(seed, "big") >> 1, ec.SECP256R1())
+        else:
+            self.key = ed25519.Ed25519PrivateKey.from_private_bytes(seed)
+        self.spki: bytes = generate.spki(self.key)
         self.kid = hashlib.sha256(self.spki).digest()[:8]
 
     def entry(self, **changed: Any) -> dict[str, Any]:
@@ -68,7 +69,7 @@ class EhcIssuer:
         return {name: value for name, value in entry.items() if value is not None}
 
     def sign(self, message: bytes) -> bytes:
-        if self.alg == "EdDSA":
+        if self.alg in ("EdDSA", "SM2"):
             return bytes(self.key.sign(message))
         r, s = utils.decode_dss_signature(self.key.sign(message, ec.ECDSA(hashes.SHA256())))
         return r.to_bytes(32, "big") + s.to_bytes(32, "big")

@@ -99,6 +99,9 @@ class Libcrypto:
         if not key.verify(example.signature, example.message) or key.verify(example.signature, example.message + b"!"):
             raise AlgorithmUnavailable(f"{name} fails the example of GB/T 32918.5: it is not to be trusted with SM2")
 
+    def __reduce__(self) -> str:
+        raise TypeError("a loaded library cannot be copied or sent")
+
     def sm3(self, data: bytes) -> bytes:
         """Return the SM3 digest (GB/T 32905), 32 bytes."""
         digest = ctypes.create_string_buffer(_DIGEST_BYTES)
