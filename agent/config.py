@@ -100,11 +100,16 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What the machine says. state_directory, notify_socket: as systemd gives them, or None."""
+    """What the machine says. state_directory, notify_socket, credentials_directory: as systemd gives them, or None.
+
+    watchdog_s: how long systemd waits for a sign of life of this very process; None where it does not.
+    """
 
     host_name: str
     state_directory: str | None
     notify_socket: str | None
+    credentials_directory: str | None = None
+    watchdog_s: float | None = None
 
 
 def read_environment() -> Environment:
@@ -115,7 +120,16 @@ def read_environment() -> Environment:
         host_name=socket.gethostname(),
         state_directory=directories.partition(":")[0] or None,
         notify_socket=variables.get("NOTIFY_SOCKET") or None,
+        credentials_directory=variables.get("CREDENTIALS_DIRECTORY") or None,
+        watchdog_s=_watchdog_s(variables.get("WATCHDOG_USEC", ""), variables.get("WATCHDOG_PID", "")),
     )
+
+
+def _watchdog_s(usec: str, pid: str) -> float | None:
+    """Read WATCHDOG_USEC and WATCHDOG_PID (sd_watchdog_enabled(3)); a child inherits them and is not meant."""
+    if not (usec.isascii() and usec.isdecimal() and len(usec) < 19 and int(usec) > 0):
+        return None
+    return int(usec) / 1_000_000 if pid in {"", str(os.getpid())} else None
 
 
 def load(path: Path, environment: Environment | None = None) -> Config:
