@@ -40,8 +40,12 @@ from agent.tasks.delivery import Delivery, Identity
 from agent.tasks.housekeeping import keep_house
 from agent.tasks.succession import Succession
 from agent.tasks.trust import keep_trust_fresh
+from agent.tasks.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
+
+OPENING_S_MIN, OPENING_S_MAX = 60.0, 3_600.0
+OPENING_BYTES_PER_S = 1_000_000  # a tenth of what a slow SD card reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +91,14 @@ class LedgerValues:
         await self._ledger.put_state(name, value)
 
 
-async def run(config: Config, *, service: Service, lines_to: Lines | None, stop: asyncio.Event) -> None:
+async def run(
+    config: Config, *, service: Service, lines_to: Lines | None, stop: asyncio.Event, watchdog_s: float | None = None
+) -> None:
     """Run the agent until `stop` is set. Raises what ports.py lists for start-up; anything else is a bug."""
     paths = Paths(config.state_directory)
     paths.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     clock, randomness, signed_time = SystemClock(), SystemRandomness(), SignedTime()
+    service.extend(opening_s_max(paths.ledger))
     async with AsyncExitStack() as stack:
         ledger = await stack.enter_async_context(ThreadedLedger(open_ledger(config, paths, randomness)))
         history = await ledger.history(clock.now().now)
@@ -142,21 +149,40 @@ async def run(config: Config, *, service: Service, lines_to: Lines | None, stop:
             )
         tasks["housekeeping"] = keep_house(ledger, history, store, signed_time, clock)
         await console.notice("agent", f"ready; local API at {server.address}")
-        await run_until(stop, tasks, service)
+        watchdog = Watchdog(
+            service=service,
+            ledger=ledger,
+            scanners=[scanner for scanner, _ in scanners.values()],
+            watchdog_s=watchdog_s,
+            may_end={f"checkpoint:{s.id}" for s in config.scanners if isinstance(s, ReplaySettings)},
+        )
+        await run_until(stop, tasks, service, watchdog)
 
 
-async def run_until(stop: asyncio.Event, tasks: dict[str, Coroutine[None, None, None]], service: Service) -> None:
+async def run_until(
+    stop: asyncio.Event,
+    tasks: dict[str, Coroutine[None, None, None]],
+    service: Service,
+    watchdog: Watchdog | None = None,
+) -> None:
     """Run the tasks in one group until `stop` is set; the first unexpected exception ends them all."""
     try:
         async with asyncio.TaskGroup() as group:
-            for name, task in tasks.items():
-                group.create_task(task, name=name)
+            running = {name: group.create_task(task, name=name) for name, task in tasks.items()}
             group.create_task(end_when(stop), name="stop")
             for _ in range(2):  # one turn of the loop for each task to begin, one to hear of those that failed at once
                 await asyncio.sleep(0)
             service.ready()
+            if watchdog is not None:
+                group.create_task(watchdog.keep(running), name="watchdog")
     except* Stopped:
         service.stopping()
+
+
+def opening_s_max(ledger: Path) -> float:
+    """Return how long opening this ledger may take on a slow card: by the size of all that is read or salvaged."""
+    sizes = (path.stat().st_size for path in ledger.parent.glob(f"{ledger.name}*") if path.is_file())
+    return min(OPENING_S_MAX, OPENING_S_MIN + sum(sizes) / OPENING_BYTES_PER_S)
 
 
 def open_ledger(config: Config, paths: Paths, randomness: Randomness) -> LedgerFile:

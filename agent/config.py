@@ -34,6 +34,8 @@ SECONDS_MAX = 31_536_000.0  # a year, of any that counts seconds
 SCANNERS_MAX = 16
 STATE_DIRECTORY_DEFAULT = "scanward-state"
 TERMINAL_ID_DEFAULT = "terminal-1"
+CREDENTIALS_FOLDER = "/etc/scanward/credentials"  # whose files the unit hands over, each as scanward_FILE
+CREDENTIAL_PREFIX = "credential:"
 ADD_A_SCANNER = (
     'no scanner: add a section [[scanners]] with id = "front", type = "serial" and path = "/dev/serial/by-id/..."'
 )
@@ -100,11 +102,16 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What the machine says. state_directory, notify_socket: as systemd gives them, or None."""
+    """What the machine says. state_directory, notify_socket, credentials_directory: as systemd gives them, or None.
+
+    watchdog_s: how long systemd waits for a sign of life of this very process; None where it does not.
+    """
 
     host_name: str
     state_directory: str | None
     notify_socket: str | None
+    credentials_directory: str | None = None
+    watchdog_s: float | None = None
 
 
 def read_environment() -> Environment:
@@ -115,7 +122,16 @@ def read_environment() -> Environment:
         host_name=socket.gethostname(),
         state_directory=directories.partition(":")[0] or None,
         notify_socket=variables.get("NOTIFY_SOCKET") or None,
+        credentials_directory=variables.get("CREDENTIALS_DIRECTORY") or None,
+        watchdog_s=_watchdog_s(variables.get("WATCHDOG_USEC", ""), variables.get("WATCHDOG_PID", "")),
     )
+
+
+def _watchdog_s(usec: str, pid: str) -> float | None:
+    """Read WATCHDOG_USEC and WATCHDOG_PID (sd_watchdog_enabled(3)); a child inherits them and is not meant."""
+    if not (usec.isascii() and usec.isdecimal() and len(usec) < 19 and int(usec) > 0):
+        return None
+    return int(usec) / 1_000_000 if pid in {"", str(os.getpid())} else None
 
 
 def load(path: Path, environment: Environment | None = None) -> Config:
@@ -137,7 +153,7 @@ def parse(data: bytes, environment: Environment) -> Config:
     if len(data) > CONFIG_BYTES_MAX:
         raise ConfigInvalid(f"longer than {CONFIG_BYTES_MAX} bytes: this is not a configuration")
     try:
-        raw = tomllib.loads(data.decode())
+        raw = _with_credentials(tomllib.loads(data.decode()), "$", environment.credentials_directory)
     except RecursionError as error:
         raise ConfigInvalid("not a configuration: it is nested too deeply") from error
     except ValueError as error:  # also a number of thousands of digits
@@ -182,6 +198,33 @@ def _absurd_numbers(value: object, place: str) -> Iterator[str]:
         most = SECONDS_MAX if is_seconds else NUMBER_MAX
         if not (math.isfinite(value) and (value == 0 or NUMBER_MIN <= value <= most)):
             yield f"{place}: {value!r} is out of range: {NUMBER_MIN:g} to {most:.0f}"
+
+
+_CREDENTIAL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+
+
+def _with_credentials(value: Any, place: str, directory: str | None) -> Any:
+    """Put the file's path where a setting names a credential. Raises ConfigInvalid.
+
+    In the service, the file systemd handed over; elsewhere (a person looks at the terminal) the one it takes it from.
+    """
+    if isinstance(value, dict):
+        return {name: _with_credentials(item, f"{place}.{name}", directory) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_with_credentials(item, f"{place}[{index}]", directory) for index, item in enumerate(value)]
+    if not isinstance(value, str) or not value.startswith(CREDENTIAL_PREFIX):
+        return value
+    name = value.removeprefix(CREDENTIAL_PREFIX)
+    if not _CREDENTIAL_NAME.fullmatch(name):
+        raise ConfigInvalid(f"{place}: {CREDENTIAL_PREFIX}NAME takes the name of a file in {CREDENTIALS_FOLDER}")
+    if directory is None:
+        return f"{CREDENTIALS_FOLDER}/{name}"
+    for path in (Path(directory, f"scanward_{name}"), Path(directory, name)):
+        if path.is_file():
+            return str(path)
+    raise ConfigInvalid(
+        f"{place}: no credential {name} was handed over: put it into {CREDENTIALS_FOLDER}/{name}, restart the service"
+    )
 
 
 def _give_default(raw: dict[str, Any], section: str, name: str, value: str) -> None:

@@ -26,6 +26,14 @@ class Service:
         """Say that the agent is ending in order."""
         self._send("STOPPING=1")
 
+    def alive(self) -> None:
+        """Feed the watchdog."""
+        self._send("WATCHDOG=1")
+
+    def extend(self, limit_s: float) -> None:
+        """Ask for that long to finish starting, or stopping, where the unit allows less."""
+        self._send(f"EXTEND_TIMEOUT_USEC={round(limit_s * 1_000_000)}")
+
     def status(self, text: str) -> None:
         """Show one line in `systemctl status`."""
         line = "".join(c if c.isprintable() else " " for c in text)  # a line end would begin another assignment

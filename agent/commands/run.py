@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import faulthandler
 import signal
 import sys
 from pathlib import Path
@@ -12,11 +13,12 @@ from agent.adapters.keys.signing import SigningKeyUnusable
 from agent.adapters.log import log_to
 from agent.adapters.service import Service
 from agent.commands.check import errors
-from agent.config import Config, ConfigInvalid, load, read_environment
+from agent.config import Config, ConfigInvalid, Environment, load, read_environment
 from agent.ports import AddressInUse, LedgerBroken, LedgerFull, LedgerUnusable
 
 START_FAILED = 1
 BROKEN = 3  # the ledger, in the middle of work: the service manager starts the agent again, and the file is checked
+_STANDARD_ERROR = 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +33,7 @@ def run(args: argparse.Namespace) -> int:
     # Nothing the agent says may hold it up: neither a terminal that is stopped nor a journal that stalls.
     shown, said = None if args.quiet else Lines(sys.stdout), Lines(sys.stderr)
     log_to(said, is_verbose=args.verbose)
+    faulthandler.enable(_STANDARD_ERROR)  # ended by the watchdog, it says in which function each thread stood
     try:
         return _run(args.config, shown, said)
     finally:
@@ -49,7 +52,7 @@ def _run(path: Path, shown: Lines | None, said: Lines) -> int:
         config = load(path, environment)
         for fault in errors(config):
             return say(f"{path}: {fault}", START_FAILED)
-        asyncio.run(_run_until_told(config, environment.notify_socket, shown))
+        asyncio.run(_run_until_told(config, environment, shown))
     except (ConfigInvalid, SigningKeyUnusable, AddressInUse, LedgerUnusable, LedgerFull) as error:
         return say(error, START_FAILED)
     except LedgerBroken as error:
@@ -64,9 +67,10 @@ def _run(path: Path, shown: Lines | None, said: Lines) -> int:
     return 0
 
 
-async def _run_until_told(config: Config, notify_socket: str | None, shown: Lines | None) -> None:
+async def _run_until_told(config: Config, environment: Environment, shown: Lines | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await app.run(config, service=Service(notify_socket), lines_to=shown, stop=stop)
+    service = Service(environment.notify_socket)
+    await app.run(config, service=service, lines_to=shown, stop=stop, watchdog_s=environment.watchdog_s)

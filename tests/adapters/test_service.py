@@ -37,6 +37,15 @@ def test_the_service_manager_hears_ready_status_and_stopping(manager: socket.soc
     assert heard == ["READY=1", "STATUS=2 scanners, 健康平台 reachable", "STOPPING=1"]
 
 
+def test_the_service_manager_hears_signs_of_life_and_how_long_a_start_may_take(
+    manager: socket.socket, address: str
+) -> None:
+    service = Service(address)
+    service.extend(90.5)
+    service.alive()
+    assert [manager.recv(4096).decode() for _ in range(2)] == ["EXTEND_TIMEOUT_USEC=90500000", "WATCHDOG=1"]
+
+
 def test_a_status_stays_one_line_of_limited_length(manager: socket.socket, address: str) -> None:
     Service(address).status("a\nWATCHDOG=1\r" + "x" * 1_000)
     heard = manager.recv(4096).decode()
@@ -66,4 +75,6 @@ def test_the_unit_checks_the_configuration_it_runs_with_and_waits_for_ready() ->
     assert service["Type"] == "notify"
     assert service["ExecStartPre"].replace(" check ", " run --quiet ") == service["ExecStart"]
     assert service["StateDirectory"] == "scanward"
-    assert service["SupplementaryGroups"] == "dialout"
+    assert service["Restart"] == "always", "also after an orderly end that nobody but systemd may have asked for"
+    assert service["LimitCORE"] == "0", "a core dump would hold patients' data"
+    assert 0 < int(service["WatchdogSec"]) <= 60

@@ -149,6 +149,10 @@ class _OwnedLedger:
             total += count
         return total
 
+    async def answer(self) -> None:
+        """Return once the owner has done nothing, behind what was given to it before: it is alive."""
+        await self._run(_nothing)
+
     async def close(self) -> None:
         """Finish what was appended, then close the file."""
         await self._is_quiet.wait()
@@ -229,6 +233,10 @@ class _OwnedLedger:
     def _announce(self) -> None:
         self._news.set()
         self._news = asyncio.Event()
+
+
+def _nothing() -> None:
+    pass
 
 
 class ThreadedLedger(_OwnedLedger):

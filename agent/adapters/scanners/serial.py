@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 READ_BYTES_MAX = 4_096  # what the kernel's tty buffer holds
 SCANS_QUEUED_MAX = 64  # then reading pauses and the kernel buffers; one read's scans may come on top
 REOPEN_DELAY_S_FIRST = 0.1
+TAKEN_S_MAX = 30.0  # a scan waits longer only where the one before it is stuck
+LATE_S_MAX = 2.0  # of a timer, before it counts as lost
 REOPEN_DELAY_S_MAX = 2.0  # an attempt costs microseconds; nobody should wait long for a scanner just plugged in
 
 
@@ -58,6 +60,7 @@ class SerialScanner:
         self._quiet_timer: asyncio.TimerHandle | None = None
         self._open_timer: asyncio.TimerHandle | None = None
         self._reopen_delay_s = REOPEN_DELAY_S_FIRST
+        self._waits_since_s = 0.0  # the next scan in the queue, by the loop's clock
         self._why_absent = ""
         self.presence: Presence | None = None
 
@@ -72,10 +75,23 @@ class SerialScanner:
         try:
             while True:
                 scan = await self._queue.get()
+                self._waits_since_s = asyncio.get_running_loop().time()
                 self._resume()
                 yield scan
         finally:
             self._close()
+
+    def why_silent(self) -> str | None:
+        """Say why no scan can come through, though the device may be fine; None while it is read or looked for."""
+        now_s = asyncio.get_running_loop().time()
+        if self._queue.qsize() and now_s - self._waits_since_s > TAKEN_S_MAX:
+            return f"nobody has taken the next scan for {TAKEN_S_MAX:g} s"
+        if self._port is None:
+            is_looked_for = self._open_timer is not None and now_s - self._open_timer.when() < LATE_S_MAX
+            return None if is_looked_for else "nobody looks for the device"
+        if not self._is_reading and self._queue.qsize() < SCANS_QUEUED_MAX:
+            return "the port is open and nobody reads it"
+        return None
 
     def _open(self) -> None:
         self._open_timer = None
@@ -144,6 +160,8 @@ class SerialScanner:
         if not pieces:
             return
         at = self._clock.now()
+        if not self._queue.qsize():
+            self._waits_since_s = asyncio.get_running_loop().time()
         for data, fault in pieces:
             self._queue.put_nowait(Scan(data, self.id, at, fault=fault))
         if self._queue.qsize() >= SCANS_QUEUED_MAX and self._is_reading:
