@@ -5,24 +5,31 @@ import asyncio
 import logging
 import secrets
 import signal
+import sqlite3
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import segno
 
-from platform_stub import clock, issuer, repository
-from platform_stub.database import DatabaseBroken
+from platform_stub import clock, issuer, keys, mqtt_options, repository, terminal_statements
+from platform_stub import commands as terminal_commands
+from platform_stub.credentials import PLATFORM_USER, PasswordUnusable, password_of
+from platform_stub.database import Database, DatabaseBroken
 from platform_stub.issuer import Issuer
 from platform_stub.keys import KeyUnusable
 from platform_stub.layout import Layout, LayoutInvalid
-from platform_stub.platform import make_platform, serve
-from platform_stub.registry import RegistrationInvalid, register
+from platform_stub.mqtt_options import MqttUsageWrong
+from platform_stub.platform import MqttWay, make_platform, serve
+from platform_stub.registry import RegistrationInvalid, Registry, register
 from platform_stub.repository import Repository
+from platform_stub.tables import time_of
+from platform_stub.terminal_rows import command_state
 
 DEFAULT_ISSUER = "4420"
 DEFAULT_LISTEN = "127.0.0.1:8080"
 QR_SCALE = 6
+COMMANDS_LISTED_MAX = 50
 
 
 class UsageWrong(Exception):
@@ -36,10 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     status = 0
     try:
         command(args)
-    except* UsageWrong as group:
+    except* (UsageWrong, MqttUsageWrong) as group:
         print(f"scanward-platform: {_first(group)}", file=sys.stderr)
         status = 2
-    except* (LayoutInvalid, KeyUnusable, RegistrationInvalid, DatabaseBroken, OSError) as group:
+    except* (LayoutInvalid, KeyUnusable, RegistrationInvalid, DatabaseBroken, PasswordUnusable, OSError) as group:
         print(f"scanward-platform: {_first(group)}", file=sys.stderr)
         status = 1
     return status
@@ -57,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="serve the API and the page; makes the platform where DIR is empty")
     run.add_argument("directory", type=Path, metavar="DIR")
     run.add_argument("--listen", default=DEFAULT_LISTEN, metavar="HOST:PORT", help="where (%(default)s); port 0: any")
+    mqtt_options.add(run)
     run.set_defaults(command=_run)
 
     mint = commands.add_parser("mint", help="print a health code, as text and as QR")
@@ -67,6 +75,28 @@ def _parser() -> argparse.ArgumentParser:
     registration.add_argument("directory", type=Path, metavar="DIR")
     registration.add_argument("file", type=Path, metavar="FILE")
     registration.set_defaults(command=_register)
+
+    acl = commands.add_parser("broker-acl", help="print Mosquitto's access rules for the registered terminals")
+    acl.add_argument("directory", type=Path, metavar="DIR")
+    acl.add_argument("--platform-user", default=PLATFORM_USER, metavar="NAME", help="the platform's user (%(default)s)")
+    acl.set_defaults(command=_broker_acl)
+
+    command = commands.add_parser("command", help="ask something of a terminal; the running platform hands it out")
+    command.add_argument("directory", type=Path, metavar="DIR")
+    command.add_argument("--terminal", required=True, metavar="ID")
+    command.add_argument("--kind", required=True, choices=terminal_commands.KINDS)
+    command.add_argument(
+        "--life",
+        type=int,
+        default=terminal_commands.LIFE_S_DEFAULT,
+        metavar="S",
+        help="seconds until over (%(default)s)",
+    )
+    command.set_defaults(command=_command)
+
+    told = commands.add_parser("commands", help="list the newest commands and what came of them")
+    told.add_argument("directory", type=Path, metavar="DIR")
+    told.set_defaults(command=_commands)
 
     revoke = commands.add_parser("revoke", help="revoke a card or an issuer key, and publish")
     revoke.add_argument("--dir", type=Path, required=True, dest="directory", metavar="DIR")
@@ -104,14 +134,15 @@ def _init(args: argparse.Namespace) -> None:
 def _run(args: argparse.Namespace) -> None:
     host, port = _host_and_port(args.listen)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    mqtt = mqtt_options.read(args)
     layout = Layout(args.directory)
     if not layout.is_platform() and layout.is_vacant():
         make_platform(args.directory, DEFAULT_ISSUER, clock.now_s())
     layout.read_issuer()
-    asyncio.run(_serve(args.directory, host, port))
+    asyncio.run(_serve(args.directory, host, port, mqtt))
 
 
-async def _serve(directory: Path, host: str, port: int) -> None:
+async def _serve(directory: Path, host: str, port: int, mqtt: MqttWay) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -119,7 +150,12 @@ async def _serve(directory: Path, host: str, port: int) -> None:
     def ready(address: str) -> None:
         print(f"page: {address}", flush=True)
 
-    await serve(directory, host, port, now_ms=clock.now_ms, stop=stop, ready=ready)
+    def answering(address: str) -> None:
+        print(f"mqtt: {address}", flush=True)
+
+    await serve(
+        directory, host, port, now_ms=clock.now_ms, stop=stop, ready=ready, mqtt=mqtt, answering=answering
+    )  # fmt: skip
 
 
 def _mint(args: argparse.Namespace) -> None:
@@ -155,7 +191,54 @@ def _register(args: argparse.Namespace) -> None:
     layout = Layout(args.directory)
     layout.read_issuer()
     terminal = register(layout.terminals, args.file)
+    password_of(layout.mqtt, terminal.id)
     print(f"terminal {terminal.id} of site {terminal.site}, key {terminal.kid.hex()}")
+    print(mqtt_options.section(layout.mqtt, terminal.id))
+
+
+def _broker_acl(args: argparse.Namespace) -> None:
+    layout = Layout(args.directory)
+    layout.read_issuer()
+    print(mqtt_options.access_rules(layout.terminals, args.platform_user))
+
+
+def _command(args: argparse.Namespace) -> None:
+    layout = Layout(args.directory)
+    layout.read_issuer()
+    registry = Registry(layout.terminals)
+    registry.scan()
+    if registry.find(args.terminal) is None:
+        raise UsageWrong(f"no terminal {args.terminal} is registered in {layout.terminals}")
+    repository.Repository(layout).complete(clock.now_s())
+    key = keys.read_ed25519(layout.keys, keys.COMMANDS_KEY)
+    try:
+        command = terminal_commands.sign_command(key, args.terminal, args.kind, clock.now_ms(), args.life)
+    except terminal_commands.CommandInvalid as error:
+        raise UsageWrong(str(error)) from error
+    terminal_commands.leave(layout.commands, command)
+    print(f"command {command.id.hex()} for {args.terminal}: {args.kind}, over in {args.life} s")
+
+
+def _commands(args: argparse.Namespace) -> None:
+    layout = Layout(args.directory)
+    layout.read_issuer()
+    rows = asyncio.run(_read_commands(layout)) if layout.database.exists() else []
+    for row in rows:
+        print("  ".join((row[0].hex(), row[1], row[2], time_of(row[3]), command_state(row, clock.now_ms()).text)))
+        for line in (row[7] or "").splitlines():
+            print(f"    {_printable(line)}")
+    left = len(terminal_commands.left(layout.commands))
+    print(f"{len(rows)} commands" + (f"; {left} wait for the platform to run" if left else ""))
+
+
+async def _read_commands(layout: Layout) -> list[sqlite3.Row]:
+    async with Database.open(layout.database) as database:
+        return await database.read(terminal_statements.COMMANDS_SHOWN, (COMMANDS_LISTED_MAX,))
+
+
+def _printable(text: str) -> str:
+    """Return a terminal's text without what could play tricks on a screen."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
 def _revoke(args: argparse.Namespace) -> None:

@@ -37,6 +37,11 @@ def short_text(most: int) -> Check:
     return lambda value: type(value) is str and 1 <= len(value.encode()) <= most
 
 
+def text_up_to(most: int) -> Check:
+    """Accept text of at most `most` bytes in UTF-8, also none."""
+    return lambda value: type(value) is str and len(value.encode()) <= most
+
+
 def any_text(value: object) -> bool:
     """Accept any text."""
     return type(value) is str

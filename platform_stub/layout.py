@@ -1,7 +1,8 @@
 """The platform's directory: what lies where, and how an empty one becomes a platform.
 
 platform.toml: issuer and birth. keys/: private keys, 0600. policy.toml: what is signed as policy. revoked.bin: sorted
-8-byte prefixes. terminals/: registrations. repository/: TUF. root.json: for the terminals. platform.sqlite: the rest.
+8-byte prefixes. terminals/: registrations. commands/: left for the running platform. mqtt/: passwords, the broker's
+configuration and store. repository/: TUF. root.json: for the terminals. platform.sqlite: the rest.
 """
 
 import contextlib
@@ -34,6 +35,8 @@ class Layout:
         self.policy = self.directory / "policy.toml"
         self.revoked = self.directory / "revoked.bin"
         self.root = self.directory / "root.json"
+        self.commands = self.directory / "commands"
+        self.mqtt = self.directory / "mqtt"
         self.database = self.directory / "platform.sqlite"
 
     def is_platform(self) -> bool:

@@ -3,6 +3,7 @@
 The law: the readers raise MessageInvalid and nothing else, whatever the bytes. Signatures are checked by the caller.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,6 +114,19 @@ def read_hello(data: bytes) -> Hello:
     return Hello(f[1], f[2], f[3], tuple(f[4]), f[5], f[6], _read_head(f[7]), f[8])
 
 
+def read_signed_fields(
+    what: str, data: bytes, checks: dict[int, Check], bytes_max: int, optional: Collection[int] = ()
+) -> tuple[Signed, dict[int, Any]]:
+    """Read a signed map of such fields; its signature is checked by the caller. Raises MessageInvalid."""
+    if len(data) > bytes_max:
+        raise MessageInvalid(f"{what}: at most {bytes_max} bytes are read")
+    try:
+        signed = read_signed(data)
+    except CoseInvalid as error:
+        raise MessageInvalid(f"{what}: {error}") from error
+    return signed, _read(what, signed.payload, checks, optional)
+
+
 def _read_head(data: bytes) -> Head:
     try:
         signed = read_signed(data)
@@ -122,14 +136,14 @@ def _read_head(data: bytes) -> Head:
     return Head(signed, fields[1], fields[2], fields[3], fields[4])
 
 
-def _read(what: str, data: bytes, checks: dict[int, Check]) -> dict[int, Any]:
+def _read(what: str, data: bytes, checks: dict[int, Check], optional: Collection[int] = ()) -> dict[int, Any]:
     try:
         fields = cbor.decode(data)
     except cbor.CborInvalid as error:
         raise MessageInvalid(f"{what}: {error}") from error
-    if type(fields) is not dict or fields.keys() != checks.keys():
+    if type(fields) is not dict or fields.keys() | set(optional) != checks.keys():
         raise MessageInvalid(f"{what}: not a map of exactly the fields of its CDDL")
-    for number, check in checks.items():
-        if not check(fields[number]):
+    for number, value in fields.items():
+        if not checks[number](value):
             raise MessageInvalid(f"{what}: field {number} does not fit")
     return fields

@@ -1,25 +1,27 @@
-"""The page: terminals, ledgers, records and alerts as HTML. Everything from outside is escaped.
+"""The page: terminals, commands, ledgers, records and alerts as HTML. Everything from outside is escaped.
 
 The law: nothing personal but the first hex digits of a card id, opened for the moment of showing and not kept.
 """
 
 import logging
 import sqlite3
-from datetime import UTC, datetime
+from collections.abc import Callable
 from functools import cache
-from html import escape
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import x25519
 
-from platform_stub import archive, statements
+from platform_stub import archive, statements, terminal_statements
 from platform_stub.database import Database
 from platform_stub.receipt import Status
 from platform_stub.record import DATA_KEY, Record, RecordMalformed, read_record
 from platform_stub.sealing import SealBroken, open_data_key, open_fields
+from platform_stub.tables import Cell, table, time_of
+from platform_stub.terminal_rows import COMMANDS_COLUMNS, TERMINALS_COLUMNS, command_cells, terminal_cells
 
 RECORDS_SHOWN_MAX = 30
 ALERTS_SHOWN_MAX = 20
+COMMANDS_SHOWN_MAX = 20
 TERMINALS_SHOWN_MAX = 50
 LEDGERS_SHOWN_MAX = 50
 DATA_KEYS_KEPT_MAX = 256
@@ -32,8 +34,9 @@ _log = logging.getLogger(__name__)
 class Page:
     """Renders the state of the platform."""
 
-    def __init__(self, database: Database, seal_key: x25519.X25519PrivateKey) -> None:
+    def __init__(self, database: Database, seal_key: x25519.X25519PrivateKey, now_ms: Callable[[], int]) -> None:
         self._database = database
+        self._now_ms = now_ms
         self._seal_key = seal_key
         self._data_keys: dict[tuple[str, bytes, bytes], bytes | None] = {}
 
@@ -43,42 +46,45 @@ class Page:
 
     async def state(self) -> str:
         """Return the part that changes."""
-        terminals = await self._database.read(statements.TERMINALS_SHOWN, (TERMINALS_SHOWN_MAX,))
+        now_ms = self._now_ms()
+        terminals = await self._database.read(terminal_statements.TERMINALS_SHOWN, (TERMINALS_SHOWN_MAX,))
+        commands = await self._database.read(terminal_statements.COMMANDS_SHOWN, (COMMANDS_SHOWN_MAX,))
         ledgers = await self._database.read(statements.LEDGERS_SHOWN, (LEDGERS_SHOWN_MAX,))
         records = await self._database.read(statements.RECORDS_SHOWN, (RECORDS_SHOWN_MAX,))
         alerts = await self._database.read(statements.ALERTS_SHOWN, (ALERTS_SHOWN_MAX,))
         return "".join([
-            _table("Terminals", ("terminal", "site", "software", "last seen"), [_terminal_cells(t) for t in terminals]),
-            _table(
+            table("Terminals", TERMINALS_COLUMNS, [terminal_cells(t, now_ms) for t in terminals]),
+            table("Commands", COMMANDS_COLUMNS, [command_cells(c, now_ms) for c in commands]),
+            table(
                 "Ledgers",
                 ("terminal", "ledger", "held without a hole", "known", "missing", "last heard"),
                 [await self._ledger_cells(ledger) for ledger in ledgers],
             ),
-            _table(
+            table(
                 "Alerts",
                 ("what", "terminal", "record", "other terminal", "other record", "when"),
                 [_alert_cells(alert) for alert in alerts],
             ),
-            _table(
+            table(
                 "Latest records",
                 ("terminal", "no.", "step", "answer", "why", "verdict", "family", "card", "scanner", "here", "when"),
                 [await self._record_cells(record) for record in records],
             ),
         ])  # fmt: skip
 
-    async def _ledger_cells(self, row: sqlite3.Row) -> tuple[str, ...]:
+    async def _ledger_cells(self, row: sqlite3.Row) -> tuple[Cell, ...]:
         terminal, ledger_id, head_seq, max_seq, known_seq, last_at_ms = row
         missing = "–"
         if max(max_seq, known_seq) > head_seq:
             runs = await archive.gaps(self._database, terminal, ledger_id)
             missing = ", ".join(f"{a}" if a == b else f"{a}–{b}" for a, b in runs) or "–"
-        return terminal, ledger_id.hex()[:8], str(head_seq), str(known_seq), missing, _time(last_at_ms)
+        return terminal, ledger_id.hex()[:8], str(head_seq), str(known_seq), missing, time_of(last_at_ms)
 
-    async def _record_cells(self, row: sqlite3.Row) -> tuple[str, ...]:
+    async def _record_cells(self, row: sqlite3.Row) -> tuple[Cell, ...]:
         terminal, _, seq, kind, step, answer, reason, verdict, family, scanner, _, status, why, _, at_ms = row
         here = Status(status).name.lower() + ("" if why == "ok" else f": {why}")
         if kind == DATA_KEY:
-            return terminal, str(seq), "data key", "", "", "", "", "", "", here, _time(at_ms)
+            return terminal, str(seq), "data key", "", "", "", "", "", "", here, time_of(at_ms)
         return (
             terminal,
             str(seq),
@@ -90,7 +96,7 @@ class Page:
             await self._masked_card(row),
             scanner or "",
             here,
-            _time(at_ms),
+            time_of(at_ms),
         )
 
     async def _masked_card(self, row: sqlite3.Row) -> str:
@@ -136,24 +142,7 @@ def _template() -> str:
     return Path(__file__).with_name("page.html").read_text(encoding="utf-8")
 
 
-def _terminal_cells(row: sqlite3.Row) -> tuple[str, ...]:
-    terminal, site, last_seen_at_ms, software = row
-    return terminal, site, software or "–", _time(last_seen_at_ms) if last_seen_at_ms else "never"
-
-
-def _alert_cells(row: sqlite3.Row) -> tuple[str, ...]:
+def _alert_cells(row: sqlite3.Row) -> tuple[Cell, ...]:
     kind, terminal, seq, other_terminal, other_seq, raised_at_ms = row
     other = (other_terminal, str(other_seq)) if other_terminal else ("–", "–")
-    return kind, terminal, str(seq), *other, _time(raised_at_ms)
-
-
-def _table(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    if not rows:
-        body = f'<tr><td class="none" colspan="{len(columns)}">none</td></tr>'
-    return f"<h2>{escape(title)}</h2><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _time(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    return kind, terminal, str(seq), *other, time_of(raised_at_ms)

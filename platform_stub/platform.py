@@ -9,13 +9,21 @@ from pathlib import Path
 from aiohttp import web
 
 from platform_stub import keys
+from platform_stub.announcements import Announcements
+from platform_stub.broker import Broker, EmbeddedBroker
+from platform_stub.changes import Changes
+from platform_stub.conversation import Conversation
 from platform_stub.database import Database
 from platform_stub.layout import Layout
+from platform_stub.mqtt import BrokerAddress, MqttCarrier
 from platform_stub.page import Page
 from platform_stub.registry import Registry
 from platform_stub.repository import Repository
 from platform_stub.server import Server
+from platform_stub.speakers import Speakers
+from platform_stub.watch import Watch
 
+MqttWay = EmbeddedBroker | BrokerAddress | None
 TIMESTAMP_CHECK_EVERY_S = 3_600.0
 SHUTDOWN_TIMEOUT_S = 5.0
 _log = logging.getLogger(__name__)
@@ -37,14 +45,16 @@ async def serve(
     now_ms: Callable[[], int],
     stop: asyncio.Event,
     ready: Callable[[str], None],
+    mqtt: MqttWay = None,
+    answering: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Serve until `stop` is set; call `ready` with the page's address once it answers.
+    """Serve until `stop` is set; call `ready` with the page's address once it answers, `answering` as in `running`.
 
     Port 0 takes a free one. Raises LayoutInvalid, KeyUnusable, DatabaseBroken, OSError (the address cannot be used).
     """
     layout = Layout(directory)
     with layout.locked("run", busy=f"another scanward-platform runs on {directory}"):
-        async with running(layout, now_ms) as app:
+        async with running(layout, now_ms, mqtt, answering) as app:
             runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
             await runner.setup()
             try:
@@ -57,22 +67,46 @@ async def serve(
 
 
 @asynccontextmanager
-async def running(layout: Layout, now_ms: Callable[[], int]) -> AsyncIterator[web.Application]:
-    """Open the database, run the writer and the timestamp's renewal, and yield the application that needs them."""
+async def running(
+    layout: Layout, now_ms: Callable[[], int], mqtt: MqttWay = None, answering: Callable[[str], None] = lambda _: None
+) -> AsyncIterator[web.Application]:
+    """Open the database, run what runs beside the server, and yield the application that needs them.
+
+    `answering` is called with the broker's address each time terminals begin to be answered over MQTT.
+    """
     repository = Repository(layout)
+    repository.complete(now_ms() // 1000)
     repository.renew_timestamp(now_ms() // 1000)
     receipt_key = keys.read_ed25519(layout.keys, keys.RECEIPT_KEY)
+    command_key = keys.read_ed25519(layout.keys, keys.COMMANDS_KEY).public_key()
     seal_key = keys.read_x25519(layout.keys, keys.SEAL_KEY)
     layout.terminals.mkdir(exist_ok=True)
     async with Database.open(layout.database) as database, asyncio.TaskGroup() as tasks:
-        writer = tasks.create_task(database.run(), name="writer")
-        renewal = tasks.create_task(_keep_fresh(repository, now_ms), name="timestamp")
-        server = Server(database, Registry(layout.terminals), repository, Page(database, seal_key), receipt_key, now_ms)
+        changes, registry = Changes(), Registry(layout.terminals)
+        broker = Broker(layout.mqtt, mqtt, registry.all) if isinstance(mqtt, EmbeddedBroker) else None
+        speakers = Speakers(registry, database, changes, now_ms, broker.reload if broker is not None else _nobody)
+        conversation = Conversation(database, speakers, receipt_key, changes, now_ms)
+        watch = Watch(layout, database, speakers, repository, changes, now_ms, command_key)
+        works = {"writer": database.run, "timestamp": lambda: _keep_fresh(repository, now_ms), "watch": watch.run}
+        if broker is not None:
+            works["broker"], mqtt = broker.run, broker.address()
+        if isinstance(mqtt, BrokerAddress):
+            announcements, address = Announcements(database, repository, speakers, now_ms), mqtt
+            carrier = MqttCarrier(address, conversation, announcements.all, lambda: answering(str(address)))
+            watch.trusted = lambda timestamp: carrier.say(announcements.trust(timestamp))
+            watch.commanded = lambda terminal, command: carrier.say(announcements.command(terminal, command))
+            works["mqtt"] = carrier.run
+        started = [tasks.create_task(work(), name=name) for name, work in works.items()]
         try:
-            yield server.app()
+            page = Page(database, seal_key, now_ms)
+            yield Server(conversation, speakers, repository, page, changes).app()
         finally:
-            renewal.cancel()
-            writer.cancel()
+            for task in reversed(started):
+                task.cancel()
+
+
+def _nobody() -> None:
+    """Tell no broker."""
 
 
 async def _keep_fresh(repository: Repository, now_ms: Callable[[], int]) -> None:

@@ -54,6 +54,6 @@ def sign_receipt(
     return cose.sign(key, RECEIPT_AAD, payload)
 
 
-def hello_answer(signed_receipt: bytes) -> bytes:
-    """Return the answer to a hello; no commands wait for anyone yet."""
-    return cbor.encode({1: PROTOCOL_VERSION, 2: signed_receipt, 3: []})
+def hello_answer(signed_receipt: bytes, commands: Sequence[bytes] = ()) -> bytes:
+    """Return the answer to a hello, with the signed commands that wait for the terminal."""
+    return cbor.encode({1: PROTOCOL_VERSION, 2: signed_receipt, 3: list(commands)})

@@ -6,7 +6,7 @@ The files are read again when an unknown terminal (or an unknown key) speaks; on
 import logging
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -88,6 +88,10 @@ class Registry:
     def find(self, terminal_id: str) -> Terminal | None:
         """Return a registered terminal."""
         return self._terminals.get(terminal_id)
+
+    def all(self) -> Collection[Terminal]:
+        """Return every registered terminal."""
+        return self._terminals.values()
 
     def scan(self) -> Sequence[Terminal]:
         """Read new and changed files; return the terminals that are new or changed by them."""

@@ -1,6 +1,6 @@
 """The platform over HTTP: ingest, the trust repository's files, the page and its events.
 
-The law: a receipt leaves only after its commit. Who may speak is decided here, what is made of it in ingest.py.
+What is said to terminals, and when, is decided in conversation.py.
 """
 
 import asyncio
@@ -12,30 +12,16 @@ from pathlib import Path
 
 import aiohttp_sse
 from aiohttp import web
-from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from platform_stub import archive
-from platform_stub.chain import CheckedBatch, check_batch, hash_of_nothing
 from platform_stub.changes import Changes
-from platform_stub.cose import is_signed_by
-from platform_stub.database import Database
-from platform_stub.message import (
-    BATCH_BYTES_MAX,
-    HEAD_AAD,
-    HELLO_BYTES_MAX,
-    PROTOCOL_VERSION,
-    Batch,
-    Head,
-    Hello,
-    MessageInvalid,
-    read_batch,
-    read_hello,
-)
+from platform_stub.commands import ANSWER_BYTES_MAX
+from platform_stub.conversation import Conversation, Place
+from platform_stub.message import BATCH_BYTES_MAX, HELLO_BYTES_MAX
 from platform_stub.page import Page
 from platform_stub.problem import Problem, problems
-from platform_stub.receipt import hello_answer, sign_receipt
-from platform_stub.registry import Registry, Terminal
 from platform_stub.repository import Repository
+from platform_stub.speakers import Speakers
+from platform_stub.status import HTTP, STATUS_BYTES_MAX
 
 EVENT_STREAMS_MAX = 20
 EVENT_PAUSE_S = 0.3  # how often a stream shows changes, at most
@@ -46,24 +32,16 @@ _FILE = re.compile(r"[a-z0-9][a-z0-9.-]{0,127}")
 
 
 class Server:
-    """The routes and what they share. now_ms: the platform's time."""
+    """The routes and what they share."""
 
     def __init__(
-        self,
-        database: Database,
-        registry: Registry,
-        repository: Repository,
-        page: Page,
-        receipt_key: ed25519.Ed25519PrivateKey,
-        now_ms: Callable[[], int],
+        self, conversation: Conversation, speakers: Speakers, repository: Repository, page: Page, changes: Changes
     ) -> None:
-        self._database = database
-        self._registry = registry
+        self._conversation = conversation
+        self._speakers = speakers
         self._repository = repository
         self._page = page
-        self._receipt_key = receipt_key
-        self._now_ms = now_ms
-        self._changes = Changes()
+        self._changes = changes
         self._streams = 0
 
     def app(self) -> web.Application:
@@ -72,6 +50,8 @@ class Server:
         app.add_routes([
             web.post("/v1/terminals/{terminal}/hello", self._hello),
             web.post("/v1/terminals/{terminal}/batches", self._batch),
+            web.post("/v1/terminals/{terminal}/status", self._status),
+            web.post("/v1/terminals/{terminal}/answers", self._answer),
             web.get("/v1/trust/metadata/{name}", self._metadata),
             web.get("/v1/trust/targets/{name}", self._target),
             web.get("/v1/events", self._events),
@@ -84,68 +64,22 @@ class Server:
 
     async def _hello(self, request: web.Request) -> web.Response:
         body = await _body(request, HELLO_BYTES_MAX)
-        try:
-            hello = read_hello(body)
-        except MessageInvalid as error:
-            raise Problem(400, "message.malformed", str(error)) from error
-        terminal = await self._speaker(request, hello)
-        if hello.site != terminal.site:
-            raise Problem(409, "message.other-site", "The terminal is registered for another site.")
-        if PROTOCOL_VERSION not in hello.versions:
-            raise Problem(400, "message.version", f"The platform speaks version {PROTOCOL_VERSION}.")
-        if hello.head.seq == 0 and hello.head.hash != hash_of_nothing(hello.ledger_id):
-            raise Problem(400, "message.malformed", "The head of an empty ledger is the hash of its id.")
-        at_ms = self._now_ms()
-        head = await self._database.write(lambda db: archive.store_hello(db, hello, at_ms))
-        self._changes.note()
-        receipt = sign_receipt(self._receipt_key, hello.hello_id, terminal.id, hello.ledger_id, (), head, at_ms)
-        return web.Response(body=hello_answer(receipt), content_type=_CBOR)
+        return web.Response(body=await self._conversation.hello(body, _place(request)), content_type=_CBOR)
 
     async def _batch(self, request: web.Request) -> web.Response:
         body = await _body(request, BATCH_BYTES_MAX)
-        try:
-            batch = read_batch(body)
-            terminal = await self._speaker(request, batch)
-            checked = await self._check(batch, terminal)
-        except MessageInvalid as error:
-            raise Problem(400, "message.malformed", str(error)) from error
-        at_ms = self._now_ms()
-        stored = await self._database.write(lambda db: archive.store_batch(db, checked, at_ms))
-        self._changes.note()
-        receipt = sign_receipt(
-            self._receipt_key, batch.batch_id, terminal.id, batch.ledger_id, stored.results, stored.head, at_ms
-        )
-        return web.Response(body=receipt, content_type=_CBOR)
+        return web.Response(body=await self._conversation.batch(body, _place(request)), content_type=_CBOR)
 
-    async def _check(self, batch: Batch, terminal: Terminal) -> CheckedBatch:
-        before = None
-        if batch.first_seq > 1:
-            before = await archive.hash_at(self._database, terminal.id, batch.ledger_id, batch.first_seq - 1)
-        return check_batch(batch, terminal.key, before)
+    async def _status(self, request: web.Request) -> web.Response:
+        await self._conversation.status(await _body(request, STATUS_BYTES_MAX), _place(request))
+        return web.Response(status=204)
 
-    async def _speaker(self, request: web.Request, message: Hello | Batch) -> Terminal:
-        """Return the terminal that signed the head, having checked that everything names the same one."""
-        terminal_id, head = message.terminal, message.head
-        if request.match_info["terminal"] != terminal_id:
-            raise Problem(409, "message.other-terminal", "Address and message name different terminals.")
-        if head.terminal != terminal_id or head.ledger_id != message.ledger_id:
-            raise Problem(409, "message.other-ledger", "Message and signed head name different ledgers.")
-        terminal = self._registry.find(terminal_id)
-        if terminal is None or not _has_signed(terminal, head):
-            await self._read_registrations(request.app)
-            terminal = self._registry.find(terminal_id)
-        if terminal is None:
-            raise Problem(401, "terminal.unknown", "The terminal is not registered here.")
-        if not _has_signed(terminal, head):
-            raise Problem(401, "terminal.signature", "The head is not signed with the terminal's registered key.")
-        return terminal
+    async def _answer(self, request: web.Request) -> web.Response:
+        await self._conversation.answer(await _body(request, ANSWER_BYTES_MAX), _place(request))
+        return web.Response(status=204)
 
     async def _read_registrations(self, _: web.Application) -> None:
-        new = self._registry.scan()
-        if new:
-            at_ms = self._now_ms()
-            await self._database.write(lambda db: archive.store_terminals(db, new, at_ms))
-            self._changes.note()
+        await self._speakers.read_registrations()
 
     async def _metadata(self, request: web.Request) -> web.StreamResponse:
         return _file(request, self._repository.metadata_file)
@@ -191,8 +125,8 @@ class Server:
         self._changes.close()
 
 
-def _has_signed(terminal: Terminal, head: Head) -> bool:
-    return head.signed.kid == terminal.kid and is_signed_by(terminal.key, HEAD_AAD, head.signed)
+def _place(request: web.Request) -> Place:
+    return Place(HTTP, request.match_info["terminal"])
 
 
 async def _body(request: web.Request, bytes_max: int) -> bytes:

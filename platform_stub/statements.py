@@ -64,7 +64,6 @@ FROM (SELECT seq, lead(seq) OVER (ORDER BY seq) AS next FROM held)
 WHERE next > seq + 1 ORDER BY seq LIMIT ?3
 """
 
-TERMINALS_SHOWN = "SELECT terminal, site, last_seen_at_ms, software FROM terminals ORDER BY terminal LIMIT ?"
 LEDGERS_SHOWN = """
 SELECT terminal, ledger_id, head_seq, max_seq, known_seq, last_at_ms FROM ledgers ORDER BY last_at_ms DESC LIMIT ?
 """

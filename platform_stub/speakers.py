@@ -1,0 +1,68 @@
+"""Who may speak: a registered terminal, proven by a signature of its key over what it says, on whichever carrier.
+
+Registrations are read again when an unknown terminal, or an unknown key, speaks, and when watch.py sees a change.
+"""
+
+from collections.abc import Callable, Iterable
+
+from platform_stub import archive
+from platform_stub.changes import Changes
+from platform_stub.cose import Signed, is_signed_by
+from platform_stub.database import Database
+from platform_stub.problem import Problem
+from platform_stub.registry import Registry, Terminal
+
+
+class Speakers:
+    """The registered terminals. `rolled` is called when there are others than before."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        database: Database,
+        changes: Changes,
+        now_ms: Callable[[], int],
+        rolled: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._registry = registry
+        self._database = database
+        self._changes = changes
+        self._now_ms = now_ms
+        self._rolled = rolled
+        self._ids: frozenset[str] = frozenset()
+
+    def all(self) -> Iterable[Terminal]:
+        """Return the terminals registered when this was last read."""
+        return self._registry.all()
+
+    def find(self, terminal_id: str) -> Terminal | None:
+        """Return a terminal registered when this was last read."""
+        return self._registry.find(terminal_id)
+
+    async def who_signed(self, terminal_id: str, aad: str, signed: Signed) -> Terminal:
+        """Return the terminal of this id, if its key signed this as a thing of type `aad`. Raises Problem (401)."""
+        terminal = self._registry.find(terminal_id)
+        if terminal is None or not _has_signed(terminal, aad, signed):
+            await self.read_registrations()
+            terminal = self._registry.find(terminal_id)
+        if terminal is None:
+            raise Problem(401, "terminal.unknown", "The terminal is not registered here.")
+        if not _has_signed(terminal, aad, signed):
+            raise Problem(401, "terminal.signature", "It is not signed with the terminal's registered key.")
+        return terminal
+
+    async def read_registrations(self) -> None:
+        """Read new and changed registrations, and store them."""
+        new = self._registry.scan()
+        if new:
+            at_ms = self._now_ms()
+            await self._database.write(lambda db: archive.store_terminals(db, new, at_ms))
+            self._changes.note()
+        ids = frozenset(terminal.id for terminal in self._registry.all())
+        if new or ids != self._ids:
+            self._ids = ids
+            self._rolled()
+
+
+def _has_signed(terminal: Terminal, aad: str, signed: Signed) -> bool:
+    return signed.kid == terminal.kid and is_signed_by(terminal.key, aad, signed)
