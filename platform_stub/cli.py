@@ -16,6 +16,7 @@ from platform_stub.database import DatabaseBroken
 from platform_stub.issuer import Issuer
 from platform_stub.keys import KeyUnusable
 from platform_stub.layout import Layout, LayoutInvalid
+from platform_stub.place import PlaceInvalid, Server, choose_place
 from platform_stub.platform import make_platform, serve
 from platform_stub.registry import RegistrationInvalid, register
 from platform_stub.repository import Repository
@@ -36,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     status = 0
     try:
         command(args)
-    except* UsageWrong as group:
+    except* (UsageWrong, PlaceInvalid) as group:
         print(f"scanward-platform: {_first(group)}", file=sys.stderr)
         status = 2
     except* (LayoutInvalid, KeyUnusable, RegistrationInvalid, DatabaseBroken, OSError) as group:
@@ -57,6 +58,14 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="serve the API and the page; makes the platform where DIR is empty")
     run.add_argument("directory", type=Path, metavar="DIR")
     run.add_argument("--listen", default=DEFAULT_LISTEN, metavar="HOST:PORT", help="where (%(default)s); port 0: any")
+    run.add_argument(
+        "--database",
+        metavar="URL",
+        help="keep records in PostgreSQL, postgresql://USER@HOST/DATABASE; remembered in DIR",
+    )
+    run.add_argument(
+        "--database-password-file", type=Path, metavar="FILE", help="where its password is; remembered too"
+    )
     run.set_defaults(command=_run)
 
     mint = commands.add_parser("mint", help="print a health code, as text and as QR")
@@ -108,10 +117,11 @@ def _run(args: argparse.Namespace) -> None:
     if not layout.is_platform() and layout.is_vacant():
         make_platform(args.directory, DEFAULT_ISSUER, clock.now_s())
     layout.read_issuer()
-    asyncio.run(_serve(args.directory, host, port))
+    place = choose_place(layout, args.database, args.database_password_file)
+    asyncio.run(_serve(args.directory, host, port, place))
 
 
-async def _serve(directory: Path, host: str, port: int) -> None:
+async def _serve(directory: Path, host: str, port: int, place: Path | Server) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -119,7 +129,7 @@ async def _serve(directory: Path, host: str, port: int) -> None:
     def ready(address: str) -> None:
         print(f"page: {address}", flush=True)
 
-    await serve(directory, host, port, now_ms=clock.now_ms, stop=stop, ready=ready)
+    await serve(directory, host, port, now_ms=clock.now_ms, stop=stop, ready=ready, place=place)
 
 
 def _mint(args: argparse.Namespace) -> None:

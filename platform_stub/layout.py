@@ -1,7 +1,8 @@
 """The platform's directory: what lies where, and how an empty one becomes a platform.
 
 platform.toml: issuer and birth. keys/: private keys, 0600. policy.toml: what is signed as policy. revoked.bin: sorted
-8-byte prefixes. terminals/: registrations. repository/: TUF. root.json: for the terminals. platform.sqlite: the rest.
+8-byte prefixes. terminals/: registrations. repository/: TUF. root.json: for the terminals. platform.sqlite: the rest,
+unless database.toml names a server (place.py).
 """
 
 import contextlib
@@ -35,6 +36,7 @@ class Layout:
         self.revoked = self.directory / "revoked.bin"
         self.root = self.directory / "root.json"
         self.database = self.directory / "platform.sqlite"
+        self.database_choice = self.directory / "database.toml"
 
     def is_platform(self) -> bool:
         """Say whether the directory was made by `init`, completely."""

@@ -4,7 +4,6 @@ The law: nothing personal but the first hex digits of a card id, opened for the 
 """
 
 import logging
-import sqlite3
 from datetime import UTC, datetime
 from functools import cache
 from html import escape
@@ -13,7 +12,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import x25519
 
 from platform_stub import archive, statements
-from platform_stub.database import Database
+from platform_stub.database import Database, Row
 from platform_stub.receipt import Status
 from platform_stub.record import DATA_KEY, Record, RecordMalformed, read_record
 from platform_stub.sealing import SealBroken, open_data_key, open_fields
@@ -66,7 +65,7 @@ class Page:
             ),
         ])  # fmt: skip
 
-    async def _ledger_cells(self, row: sqlite3.Row) -> tuple[str, ...]:
+    async def _ledger_cells(self, row: Row) -> tuple[str, ...]:
         terminal, ledger_id, head_seq, max_seq, known_seq, last_at_ms = row
         missing = "–"
         if max(max_seq, known_seq) > head_seq:
@@ -74,7 +73,7 @@ class Page:
             missing = ", ".join(f"{a}" if a == b else f"{a}–{b}" for a, b in runs) or "–"
         return terminal, ledger_id.hex()[:8], str(head_seq), str(known_seq), missing, _time(last_at_ms)
 
-    async def _record_cells(self, row: sqlite3.Row) -> tuple[str, ...]:
+    async def _record_cells(self, row: Row) -> tuple[str, ...]:
         terminal, _, seq, kind, step, answer, reason, verdict, family, scanner, _, status, why, _, at_ms = row
         here = Status(status).name.lower() + ("" if why == "ok" else f": {why}")
         if kind == DATA_KEY:
@@ -93,7 +92,7 @@ class Page:
             _time(at_ms),
         )
 
-    async def _masked_card(self, row: sqlite3.Row) -> str:
+    async def _masked_card(self, row: Row) -> str:
         terminal, ledger_id, epoch, envelope = row[0], row[1], row[10], row[13]
         if epoch is None:
             return ""
@@ -136,12 +135,12 @@ def _template() -> str:
     return Path(__file__).with_name("page.html").read_text(encoding="utf-8")
 
 
-def _terminal_cells(row: sqlite3.Row) -> tuple[str, ...]:
+def _terminal_cells(row: Row) -> tuple[str, ...]:
     terminal, site, last_seen_at_ms, software = row
     return terminal, site, software or "–", _time(last_seen_at_ms) if last_seen_at_ms else "never"
 
 
-def _alert_cells(row: sqlite3.Row) -> tuple[str, ...]:
+def _alert_cells(row: Row) -> tuple[str, ...]:
     kind, terminal, seq, other_terminal, other_seq, raised_at_ms = row
     other = (other_terminal, str(other_seq)) if other_terminal else ("–", "–")
     return kind, terminal, str(seq), *other, _time(raised_at_ms)

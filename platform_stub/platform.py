@@ -1,6 +1,7 @@
 """The composition root: a directory becomes a running platform, and a signal ends it."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -12,6 +13,8 @@ from platform_stub import keys
 from platform_stub.database import Database
 from platform_stub.layout import Layout
 from platform_stub.page import Page
+from platform_stub.place import Server as DatabaseServer
+from platform_stub.place import choose_place, remember_place
 from platform_stub.registry import Registry
 from platform_stub.repository import Repository
 from platform_stub.server import Server
@@ -37,14 +40,19 @@ async def serve(
     now_ms: Callable[[], int],
     stop: asyncio.Event,
     ready: Callable[[str], None],
+    place: Path | DatabaseServer | None = None,
 ) -> None:
     """Serve until `stop` is set; call `ready` with the page's address once it answers.
 
-    Port 0 takes a free one. Raises LayoutInvalid, KeyUnusable, DatabaseBroken, OSError (the address cannot be used).
+    place: where the records are, if not where the directory says; several may serve one directory on one server.
+    Port 0 takes a free one. Raises LayoutInvalid, PlaceInvalid, KeyUnusable, DatabaseBroken, and
+    OSError (the address cannot be used).
     """
     layout = Layout(directory)
-    with layout.locked("run", busy=f"another scanward-platform runs on {directory}"):
-        async with running(layout, now_ms) as app:
+    place = place if place is not None else choose_place(layout)
+    busy = f"another scanward-platform runs on {directory}"
+    with layout.locked("run", busy=busy) if isinstance(place, Path) else contextlib.nullcontext():
+        async with running(layout, now_ms, place) as app:
             runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
             await runner.setup()
             try:
@@ -57,14 +65,18 @@ async def serve(
 
 
 @asynccontextmanager
-async def running(layout: Layout, now_ms: Callable[[], int]) -> AsyncIterator[web.Application]:
+async def running(
+    layout: Layout, now_ms: Callable[[], int], place: Path | DatabaseServer | None = None
+) -> AsyncIterator[web.Application]:
     """Open the database, run the writer and the timestamp's renewal, and yield the application that needs them."""
     repository = Repository(layout)
     repository.renew_timestamp(now_ms() // 1000)
     receipt_key = keys.read_ed25519(layout.keys, keys.RECEIPT_KEY)
     seal_key = keys.read_x25519(layout.keys, keys.SEAL_KEY)
     layout.terminals.mkdir(exist_ok=True)
-    async with Database.open(layout.database) as database, asyncio.TaskGroup() as tasks:
+    place = place if place is not None else choose_place(layout)
+    async with Database.open(place) as database, asyncio.TaskGroup() as tasks:
+        remember_place(layout, place)
         writer = tasks.create_task(database.run(), name="writer")
         renewal = tasks.create_task(_keep_fresh(repository, now_ms), name="timestamp")
         server = Server(database, Registry(layout.terminals), repository, Page(database, seal_key), receipt_key, now_ms)

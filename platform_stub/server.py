@@ -18,7 +18,7 @@ from platform_stub import archive
 from platform_stub.chain import CheckedBatch, check_batch, hash_of_nothing
 from platform_stub.changes import Changes
 from platform_stub.cose import is_signed_by
-from platform_stub.database import Database
+from platform_stub.database import Database, DatabaseAway
 from platform_stub.message import (
     BATCH_BYTES_MAX,
     HEAD_AAD,
@@ -96,7 +96,7 @@ class Server:
         if hello.head.seq == 0 and hello.head.hash != hash_of_nothing(hello.ledger_id):
             raise Problem(400, "message.malformed", "The head of an empty ledger is the hash of its id.")
         at_ms = self._now_ms()
-        head = await self._database.write(lambda db: archive.store_hello(db, hello, at_ms))
+        head = await self._database.write(lambda db: archive.store_hello(db, hello, at_ms), terminal.id)
         self._changes.note()
         receipt = sign_receipt(self._receipt_key, hello.hello_id, terminal.id, hello.ledger_id, (), head, at_ms)
         return web.Response(body=hello_answer(receipt), content_type=_CBOR)
@@ -110,7 +110,7 @@ class Server:
         except MessageInvalid as error:
             raise Problem(400, "message.malformed", str(error)) from error
         at_ms = self._now_ms()
-        stored = await self._database.write(lambda db: archive.store_batch(db, checked, at_ms))
+        stored = await self._database.write(lambda db: archive.store_batch(db, checked, at_ms), terminal.id)
         self._changes.note()
         receipt = sign_receipt(
             self._receipt_key, batch.batch_id, terminal.id, batch.ledger_id, stored.results, stored.head, at_ms
@@ -180,7 +180,8 @@ class Server:
         while not self._changes.is_closed and stream.is_connected():
             count = self._changes.count
             try:
-                await stream.send(await self._page.state())
+                with contextlib.suppress(DatabaseAway):  # the page keeps what it shows until the database is back
+                    await stream.send(await self._page.state())
             except (ConnectionResetError, TimeoutError):
                 return  # the page has gone, or does not keep up: it connects again by itself
             with contextlib.suppress(TimeoutError):
