@@ -5,7 +5,6 @@ import asyncio
 import logging
 import secrets
 import signal
-import sqlite3
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,11 +14,12 @@ import segno
 from platform_stub import clock, issuer, keys, mqtt_options, repository, terminal_statements
 from platform_stub import commands as terminal_commands
 from platform_stub.credentials import PLATFORM_USER, PasswordUnusable, password_of
-from platform_stub.database import Database, DatabaseBroken
+from platform_stub.database import Database, DatabaseBroken, Row
 from platform_stub.issuer import Issuer
 from platform_stub.keys import KeyUnusable
 from platform_stub.layout import Layout, LayoutInvalid
 from platform_stub.mqtt_options import MqttUsageWrong
+from platform_stub.place import PlaceInvalid, Server, choose_place
 from platform_stub.platform import MqttWay, make_platform, serve
 from platform_stub.registry import RegistrationInvalid, Registry, register
 from platform_stub.repository import Repository
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     status = 0
     try:
         command(args)
-    except* (UsageWrong, MqttUsageWrong) as group:
+    except* (UsageWrong, MqttUsageWrong, PlaceInvalid) as group:
         print(f"scanward-platform: {_first(group)}", file=sys.stderr)
         status = 2
     except* (LayoutInvalid, KeyUnusable, RegistrationInvalid, DatabaseBroken, PasswordUnusable, OSError) as group:
@@ -65,6 +65,14 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("directory", type=Path, metavar="DIR")
     run.add_argument("--listen", default=DEFAULT_LISTEN, metavar="HOST:PORT", help="where (%(default)s); port 0: any")
     mqtt_options.add(run)
+    run.add_argument(
+        "--database",
+        metavar="URL",
+        help="keep records in PostgreSQL, postgresql://USER@HOST/DATABASE; remembered in DIR",
+    )
+    run.add_argument(
+        "--database-password-file", type=Path, metavar="FILE", help="where its password is; remembered too"
+    )
     run.set_defaults(command=_run)
 
     mint = commands.add_parser("mint", help="print a health code, as text and as QR")
@@ -139,10 +147,11 @@ def _run(args: argparse.Namespace) -> None:
     if not layout.is_platform() and layout.is_vacant():
         make_platform(args.directory, DEFAULT_ISSUER, clock.now_s())
     layout.read_issuer()
-    asyncio.run(_serve(args.directory, host, port, mqtt))
+    place = choose_place(layout, args.database, args.database_password_file)
+    asyncio.run(_serve(args.directory, host, port, mqtt, place))
 
 
-async def _serve(directory: Path, host: str, port: int, mqtt: MqttWay) -> None:
+async def _serve(directory: Path, host: str, port: int, mqtt: MqttWay, place: Path | Server) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -154,7 +163,7 @@ async def _serve(directory: Path, host: str, port: int, mqtt: MqttWay) -> None:
         print(f"mqtt: {address}", flush=True)
 
     await serve(
-        directory, host, port, now_ms=clock.now_ms, stop=stop, ready=ready, mqtt=mqtt, answering=answering
+        directory, host, port, now_ms=clock.now_ms, stop=stop, ready=ready, mqtt=mqtt, answering=answering, place=place
     )  # fmt: skip
 
 
@@ -222,7 +231,9 @@ def _command(args: argparse.Namespace) -> None:
 def _commands(args: argparse.Namespace) -> None:
     layout = Layout(args.directory)
     layout.read_issuer()
-    rows = asyncio.run(_read_commands(layout)) if layout.database.exists() else []
+    place = choose_place(layout)
+    is_made = isinstance(place, Server) or place.exists()
+    rows = asyncio.run(_read_commands(place)) if is_made else []
     for row in rows:
         print("  ".join((row[0].hex(), row[1], row[2], time_of(row[3]), command_state(row, clock.now_ms()).text)))
         for line in (row[7] or "").splitlines():
@@ -231,8 +242,8 @@ def _commands(args: argparse.Namespace) -> None:
     print(f"{len(rows)} commands" + (f"; {left} wait for the platform to run" if left else ""))
 
 
-async def _read_commands(layout: Layout) -> list[sqlite3.Row]:
-    async with Database.open(layout.database) as database:
+async def _read_commands(place: Path | Server) -> list[Row]:
+    async with Database.open(place) as database:
         return await database.read(terminal_statements.COMMANDS_SHOWN, (COMMANDS_LISTED_MAX,))
 
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
-import aiosqlite
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from platform_stub import cbor, cose, terminal_statements
 from platform_stub.cose import Signed, is_signed_by
+from platform_stub.database import Transaction
 from platform_stub.fields import MILLISECONDS, TERMINAL_ID, Check, octets, one_of, text, text_up_to
 from platform_stub.files import write_file
 from platform_stub.message import MessageInvalid, read_signed_fields
@@ -126,9 +126,9 @@ def take_away(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
-async def store_command(db: aiosqlite.Connection, command: Command, at_ms: int) -> bool:
+async def store_command(db: Transaction, command: Command, at_ms: int) -> bool:
     """Keep a command; say whether there was room. The same one again is kept once."""
-    (row,) = await db.execute_fetchall(terminal_statements.COUNT_WAITING, (command.terminal, at_ms))
+    (row,) = await db.rows(terminal_statements.COUNT_WAITING, (command.terminal, at_ms))
     if row[0] >= WAITING_MAX:
         return False
     columns = (command.id, command.terminal, command.kind, command.issued_at_ms, command.over_at_ms, command.signed)
@@ -136,17 +136,17 @@ async def store_command(db: aiosqlite.Connection, command: Command, at_ms: int) 
     return True
 
 
-async def hand_out(db: aiosqlite.Connection, terminal: str, at_ms: int) -> list[bytes]:
+async def hand_out(db: Transaction, terminal: str, at_ms: int) -> list[bytes]:
     """Return the commands that wait for a terminal, oldest first, and note that they were handed out."""
-    rows = await db.execute_fetchall(terminal_statements.WAITING, (terminal, at_ms, HANDED_OUT_MAX))
+    rows = await db.rows(terminal_statements.WAITING, (terminal, at_ms, HANDED_OUT_MAX))
     for row in rows:
         await db.execute(terminal_statements.HANDED_OUT, (at_ms, row[0]))
     return [row[1] for row in rows]
 
 
-async def store_answer(db: aiosqlite.Connection, answer: Answer, at_ms: int) -> bool:
+async def store_answer(db: Transaction, answer: Answer, at_ms: int) -> bool:
     """Keep the first answer to a command; say whether the terminal was given that command."""
-    if not list(await db.execute_fetchall(terminal_statements.COMMAND_OF, (answer.command_id, answer.terminal))):
+    if not list(await db.rows(terminal_statements.COMMAND_OF, (answer.command_id, answer.terminal))):
         return False
     said = answer.said.replace("\x00", "\ufffd")  # which a database may not be able to hold
     row = (int(answer.outcome), said, answer.at_ms, at_ms, answer.command_id)

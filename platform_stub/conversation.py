@@ -7,13 +7,12 @@ speak is decided here and in speakers.py, what is made of a batch in ingest.py.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import aiosqlite
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from platform_stub import archive, commands, status
 from platform_stub.chain import CheckedBatch, check_batch, hash_of_nothing
 from platform_stub.changes import Changes
-from platform_stub.database import Database
+from platform_stub.database import Database, Transaction
 from platform_stub.message import (
     HEAD_AAD,
     PROTOCOL_VERSION,
@@ -70,11 +69,11 @@ class Conversation:
             raise Problem(400, "message.malformed", "The head of an empty ledger is the hash of its id.")
         at_ms = self._now_ms()
 
-        async def store(db: aiosqlite.Connection) -> tuple[ContiguousHead, list[bytes]]:
+        async def store(db: Transaction) -> tuple[ContiguousHead, list[bytes]]:
             await status.store_carrier(db, terminal.id, place.carrier, at_ms)
             return await archive.store_hello(db, hello, at_ms), await commands.hand_out(db, terminal.id, at_ms)
 
-        head, waiting = await self._database.write(store)
+        head, waiting = await self._database.write(store, terminal.id)
         self._changes.note()
         receipt = sign_receipt(self._receipt_key, hello.hello_id, terminal.id, hello.ledger_id, (), head, at_ms)
         return hello_answer(receipt, waiting)
@@ -88,7 +87,7 @@ class Conversation:
         except MessageInvalid as error:
             raise Problem(400, "message.malformed", str(error)) from error
         at_ms = self._now_ms()
-        stored = await self._database.write(lambda db: archive.store_batch(db, checked, at_ms))
+        stored = await self._database.write(lambda db: archive.store_batch(db, checked, at_ms), terminal.id)
         self._changes.note()
         return sign_receipt(
             self._receipt_key, batch.batch_id, terminal.id, batch.ledger_id, stored.results, stored.head, at_ms
@@ -106,7 +105,7 @@ class Conversation:
         if said.site != terminal.site:
             raise Problem(409, "message.other-site", "The terminal is registered for another site.")
         at_ms = self._now_ms()
-        await self._database.write(lambda db: status.store_status(db, said, place.carrier, at_ms))
+        await self._database.write(lambda db: status.store_status(db, said, place.carrier, at_ms), terminal.id)
         self._changes.note()
 
     async def answer(self, body: bytes, place: Place) -> None:
@@ -119,7 +118,7 @@ class Conversation:
         terminal = await self._speakers.who_signed(said.terminal, commands.ANSWER_AAD, said.signed)
         _same_site(terminal, place)
         at_ms = self._now_ms()
-        if not await self._database.write(lambda db: commands.store_answer(db, said, at_ms)):
+        if not await self._database.write(lambda db: commands.store_answer(db, said, at_ms), terminal.id):
             raise Problem(404, "command.unknown", "The platform gave this terminal no such command.")
         self._changes.note()
 

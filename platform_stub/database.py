@@ -1,100 +1,143 @@
-"""platform.sqlite: one writer that commits what has gathered, and readers that see only what is committed.
+"""The platform's database: what its jobs may ask of it, and the one writer that commits what has gathered.
 
-The law: a write's answer is given after the commit returned. A database error is never retried: it ends the platform,
-and the next start finds exactly what was committed.
+The law: a write's answer is given after its commit is durable. A job that fails leaves nothing behind and takes no
+other job with it. What a particular database wants is left to database_sqlite.py and database_postgresql.py.
 """
 
 import asyncio
-import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
-import aiosqlite
-
-from platform_stub import statements
+from platform_stub.place import Server
 
 JOBS_WAITING_MAX = 64
 JOBS_PER_COMMIT_MAX = 16
-BUSY_TIMEOUT_S = 5.0
-SCHEMA = Path(__file__).with_name("schema.sql")
-SCHEMA_TERMINALS = Path(__file__).with_name("schema_terminals.sql")
 
 T = TypeVar("T")
-Job = Callable[[aiosqlite.Connection], Awaitable[Any]]
+Row = tuple[Any, ...]
 
 
 class DatabaseBroken(Exception):
-    """The database cannot be used any more; the message says what SQLite said."""
+    """The database cannot be used any more; the message says what it said."""
 
 
-class Database:
+class DatabaseAway(DatabaseBroken):
+    """Nothing can be stored or read now; the same may be asked again later."""
+
+
+class Contended(DatabaseAway):
+    """Another worker wrote what this job was about to write: the job must look again."""
+
+
+class StatementRefused(Exception):
+    """A statement of a job is refused for what it says: an error of the program. Names no value."""
+
+
+class Transaction(Protocol):
+    """What a job may do. Statements are written in the portable SQL of dialect.py."""
+
+    async def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
+        """Run one statement; return how many rows it wrote."""
+
+    async def executemany(self, sql: str, rows: Sequence[Sequence[object]]) -> int:
+        """Run one statement for each row; return how many rows it wrote. An INSERT without DO UPDATE is fast."""
+
+    async def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
+        """Return all rows of a query; it sees what this commit wrote so far."""
+
+
+Job = Callable[[Transaction], Awaitable[T]]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A job in the queue. subject: jobs about the same one never run at the same time, in whatever process."""
+
+    job: Job[Any]
+    subject: str
+    answer: asyncio.Future[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a job: its answer, or its error."""
+
+    value: Any = None
+    error: Exception | None = None
+
+
+class Database(ABC):
     """The platform's database. `run` must be running for `write` to return."""
 
-    def __init__(self, writer: aiosqlite.Connection, reader: aiosqlite.Connection) -> None:
-        self._writer = writer
-        self._reader = reader
-        self._jobs: asyncio.Queue[tuple[Job, asyncio.Future[Any]]] = asyncio.Queue(JOBS_WAITING_MAX)
+    def __init__(self) -> None:
+        self._jobs: asyncio.Queue[Waiting] = asyncio.Queue(JOBS_WAITING_MAX)
         self._is_stopped = False
 
-    @classmethod
-    @asynccontextmanager
-    async def open(cls, path: Path) -> AsyncIterator["Database"]:
-        """Open or create the file. Raises DatabaseBroken."""
-        try:
-            async with (
-                aiosqlite.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S) as writer,
-                aiosqlite.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S) as reader,
-            ):
-                await writer.executescript(statements.CONFIGURE)
-                await writer.executescript(SCHEMA.read_text(encoding="utf-8"))
-                await writer.executescript(SCHEMA_TERMINALS.read_text(encoding="utf-8"))
-                await reader.execute(statements.READ_ONLY)
-                yield cls(writer, reader)
-        except sqlite3.Error as error:
-            raise DatabaseBroken(f"{path}: {error}") from error
+    @staticmethod
+    def open(place: Path | Server) -> AbstractAsyncContextManager["Database"]:
+        """Open the file or the server's database and bring its schema up to date. Raises DatabaseBroken."""
+        if isinstance(place, Server):
+            from platform_stub.database_postgresql import PostgresqlDatabase  # noqa: PLC0415 - only who asks pays for it
 
-    async def write(self, job: Callable[[aiosqlite.Connection], Awaitable[T]]) -> T:
-        """Run a job in the writer and return its answer once it is durable. Raises DatabaseBroken."""
+            return PostgresqlDatabase.at(place)
+        from platform_stub.database_sqlite import SqliteDatabase  # noqa: PLC0415
+
+        return SqliteDatabase.at(place)
+
+    async def write(self, job: Job[T], subject: str = "") -> T:
+        """Run a job in the writer and return its answer once it is durable.
+
+        A job must be ready to be run more than once, and touch nothing but its transaction. Jobs about the same subject
+        (a terminal) never run at the same time, however many workers there are; those without one count as one subject.
+        Raises DatabaseBroken, DatabaseAway (ask again later), StatementRefused, and what the job itself raises.
+        """
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         if not self._is_stopped:
-            await self._jobs.put((job, answer))
+            await self._jobs.put(Waiting(job, subject, answer))
         if self._is_stopped and not answer.done():  # it may have stopped while this job waited for its place
             raise DatabaseBroken("the writer has stopped")
         return await answer
 
-    async def read(self, sql: str, parameters: tuple[object, ...] = ()) -> list[sqlite3.Row]:
-        """Return all rows of a query over what is committed. Raises DatabaseBroken."""
-        try:
-            return list(await self._reader.execute_fetchall(sql, parameters))
-        except sqlite3.Error as error:
-            raise DatabaseBroken(str(error)) from error
+    @abstractmethod
+    async def read(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
+        """Return all rows of a query over what is committed. Raises DatabaseBroken, DatabaseAway."""
 
     async def run(self) -> None:
         """Write until cancelled: everything that waits goes into one commit. Raises DatabaseBroken."""
-        group: list[tuple[Job, asyncio.Future[Any]]] = []
+        group: list[Waiting] = []
         try:
             while True:
                 group = [await self._jobs.get()]
                 while len(group) < JOBS_PER_COMMIT_MAX and not self._jobs.empty():
                     group.append(self._jobs.get_nowait())
-                await self._commit(group)
+                for waiting, outcome in zip(group, await self._commit(group), strict=True):
+                    _settle(waiting.answer, outcome)
                 group = []
-        except sqlite3.Error as error:
-            raise DatabaseBroken(str(error)) from error
         finally:
             self._is_stopped = True
             while not self._jobs.empty():
                 group.append(self._jobs.get_nowait())
-            for _, answer in group:
-                if not answer.done():
-                    answer.set_exception(DatabaseBroken("the writer has stopped"))
+            for waiting in group:
+                _settle(waiting.answer, Outcome(error=DatabaseBroken("the writer has stopped")))
 
-    async def _commit(self, group: list[tuple[Job, asyncio.Future[Any]]]) -> None:
-        await self._writer.execute(statements.BEGIN)
-        answers = [(answer, await job(self._writer)) for job, answer in group]
-        await self._writer.execute(statements.COMMIT)
-        for answer, value in answers:
-            if not answer.done():  # the client may have gone; what it sent is stored all the same
-                answer.set_result(value)
+    def _refuse_waiting(self, error: DatabaseAway) -> None:
+        """Answer all that waits: none of it would fare better."""
+        while not self._jobs.empty():
+            _settle(self._jobs.get_nowait().answer, Outcome(error=error))
+
+    @abstractmethod
+    async def _commit(self, group: list[Waiting]) -> list[Outcome]:
+        """Run the jobs in one commit; return what came of each, in their order. Raises DatabaseBroken."""
+
+
+def _settle(answer: asyncio.Future[Any], outcome: Outcome) -> None:
+    if answer.done():
+        return  # the client has gone; what it sent is stored all the same
+    if outcome.error is not None:
+        answer.set_exception(outcome.error)
+    else:
+        answer.set_result(outcome.value)

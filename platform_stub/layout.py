@@ -2,7 +2,8 @@
 
 platform.toml: issuer and birth. keys/: private keys, 0600. policy.toml: what is signed as policy. revoked.bin: sorted
 8-byte prefixes. terminals/: registrations. commands/: left for the running platform. mqtt/: passwords, the broker's
-configuration and store. repository/: TUF. root.json: for the terminals. platform.sqlite: the rest.
+configuration and store. repository/: TUF. root.json: for the terminals. platform.sqlite: the rest, unless
+database.toml names a server (place.py).
 """
 
 import contextlib
@@ -38,6 +39,7 @@ class Layout:
         self.commands = self.directory / "commands"
         self.mqtt = self.directory / "mqtt"
         self.database = self.directory / "platform.sqlite"
+        self.database_choice = self.directory / "database.toml"
 
     def is_platform(self) -> bool:
         """Say whether the directory was made by `init`, completely."""

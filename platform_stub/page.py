@@ -4,7 +4,6 @@ The law: nothing personal but the first hex digits of a card id, opened for the 
 """
 
 import logging
-import sqlite3
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import x25519
 
 from platform_stub import archive, statements, terminal_statements
-from platform_stub.database import Database
+from platform_stub.database import Database, Row
 from platform_stub.receipt import Status
 from platform_stub.record import DATA_KEY, Record, RecordMalformed, read_record
 from platform_stub.sealing import SealBroken, open_data_key, open_fields
@@ -72,7 +71,7 @@ class Page:
             ),
         ])  # fmt: skip
 
-    async def _ledger_cells(self, row: sqlite3.Row) -> tuple[Cell, ...]:
+    async def _ledger_cells(self, row: Row) -> tuple[Cell, ...]:
         terminal, ledger_id, head_seq, max_seq, known_seq, last_at_ms = row
         missing = "–"
         if max(max_seq, known_seq) > head_seq:
@@ -80,7 +79,7 @@ class Page:
             missing = ", ".join(f"{a}" if a == b else f"{a}–{b}" for a, b in runs) or "–"
         return terminal, ledger_id.hex()[:8], str(head_seq), str(known_seq), missing, time_of(last_at_ms)
 
-    async def _record_cells(self, row: sqlite3.Row) -> tuple[Cell, ...]:
+    async def _record_cells(self, row: Row) -> tuple[Cell, ...]:
         terminal, _, seq, kind, step, answer, reason, verdict, family, scanner, _, status, why, _, at_ms = row
         here = Status(status).name.lower() + ("" if why == "ok" else f": {why}")
         if kind == DATA_KEY:
@@ -99,7 +98,7 @@ class Page:
             time_of(at_ms),
         )
 
-    async def _masked_card(self, row: sqlite3.Row) -> str:
+    async def _masked_card(self, row: Row) -> str:
         terminal, ledger_id, epoch, envelope = row[0], row[1], row[10], row[13]
         if epoch is None:
             return ""
@@ -142,7 +141,7 @@ def _template() -> str:
     return Path(__file__).with_name("page.html").read_text(encoding="utf-8")
 
 
-def _alert_cells(row: sqlite3.Row) -> tuple[Cell, ...]:
+def _alert_cells(row: Row) -> tuple[Cell, ...]:
     kind, terminal, seq, other_terminal, other_seq, raised_at_ms = row
     other = (other_terminal, str(other_seq)) if other_terminal else ("–", "–")
     return kind, terminal, str(seq), *other, time_of(raised_at_ms)

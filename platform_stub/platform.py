@@ -1,6 +1,7 @@
 """The composition root: a directory becomes a running platform, and a signal ends it."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -17,6 +18,8 @@ from platform_stub.database import Database
 from platform_stub.layout import Layout
 from platform_stub.mqtt import BrokerAddress, MqttCarrier
 from platform_stub.page import Page
+from platform_stub.place import Server as DatabaseServer
+from platform_stub.place import choose_place, remember_place
 from platform_stub.registry import Registry
 from platform_stub.repository import Repository
 from platform_stub.server import Server
@@ -47,14 +50,19 @@ async def serve(
     ready: Callable[[str], None],
     mqtt: MqttWay = None,
     answering: Callable[[str], None] = lambda _: None,
+    place: Path | DatabaseServer | None = None,
 ) -> None:
     """Serve until `stop` is set; call `ready` with the page's address once it answers, `answering` as in `running`.
 
-    Port 0 takes a free one. Raises LayoutInvalid, KeyUnusable, DatabaseBroken, OSError (the address cannot be used).
+    place: where the records are, if not where the directory says; several may serve one directory on one server.
+    Port 0 takes a free one. Raises LayoutInvalid, PlaceInvalid, KeyUnusable, DatabaseBroken, and
+    OSError (the address cannot be used).
     """
     layout = Layout(directory)
-    with layout.locked("run", busy=f"another scanward-platform runs on {directory}"):
-        async with running(layout, now_ms, mqtt, answering) as app:
+    place = place if place is not None else choose_place(layout)
+    busy = f"another scanward-platform runs on {directory}"
+    with layout.locked("run", busy=busy) if isinstance(place, Path) else contextlib.nullcontext():
+        async with running(layout, now_ms, mqtt, answering, place) as app:
             runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
             await runner.setup()
             try:
@@ -68,7 +76,11 @@ async def serve(
 
 @asynccontextmanager
 async def running(
-    layout: Layout, now_ms: Callable[[], int], mqtt: MqttWay = None, answering: Callable[[str], None] = lambda _: None
+    layout: Layout,
+    now_ms: Callable[[], int],
+    mqtt: MqttWay = None,
+    answering: Callable[[str], None] = lambda _: None,
+    place: Path | DatabaseServer | None = None,
 ) -> AsyncIterator[web.Application]:
     """Open the database, run what runs beside the server, and yield the application that needs them.
 
@@ -81,7 +93,9 @@ async def running(
     command_key = keys.read_ed25519(layout.keys, keys.COMMANDS_KEY).public_key()
     seal_key = keys.read_x25519(layout.keys, keys.SEAL_KEY)
     layout.terminals.mkdir(exist_ok=True)
-    async with Database.open(layout.database) as database, asyncio.TaskGroup() as tasks:
+    place = place if place is not None else choose_place(layout)
+    async with Database.open(place) as database, asyncio.TaskGroup() as tasks:
+        remember_place(layout, place)
         changes, registry = Changes(), Registry(layout.terminals)
         broker = Broker(layout.mqtt, mqtt, registry.all) if isinstance(mqtt, EmbeddedBroker) else None
         speakers = Speakers(registry, database, changes, now_ms, broker.reload if broker is not None else _nobody)

@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from platform_stub.database import DatabaseBroken
+from platform_stub.database import DatabaseAway, DatabaseBroken
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -34,6 +34,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         if error.status < 400:
             raise
         return _answer(error.status, f"http.{error.status}", error.reason)
+    except DatabaseAway:
+        return _answer(503, "platform.database", "The platform's database is away; try again later.")
     except DatabaseBroken:
         return _answer(503, "platform.stopping", "The platform cannot store anything now.")
 

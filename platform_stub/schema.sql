@@ -1,4 +1,4 @@
--- The platform's one file, platform.sqlite. Ids, hashes and envelopes are blobs; instants are milliseconds since 1970.
+-- What the platform keeps, in the portable SQL of dialect.py. Ids, hashes and envelopes are blobs; instants are milliseconds since 1970.
 -- records keeps everything authentic, both sides of a contradiction too: (terminal, ledger_id, seq) may occur twice.
 
 CREATE TABLE IF NOT EXISTS terminals (
@@ -54,6 +54,8 @@ CREATE TABLE IF NOT EXISTS records (
 ) STRICT;
 CREATE UNIQUE INDEX IF NOT EXISTS records_identity ON records (terminal, ledger_id, seq, hash);
 CREATE INDEX IF NOT EXISTS records_replay_id ON records (replay_id) WHERE replay_id IS NOT NULL;
+-- However many workers there are, and however they race: one acceptance a code.
+CREATE UNIQUE INDEX IF NOT EXISTS records_code_used_once ON records (replay_id) WHERE replay_id IS NOT NULL AND status = 0;
 CREATE INDEX IF NOT EXISTS records_data_key ON records (terminal, ledger_id, key_epoch) WHERE kind = 6;
 
 CREATE TABLE IF NOT EXISTS forks (

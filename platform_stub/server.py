@@ -16,6 +16,7 @@ from aiohttp import web
 from platform_stub.changes import Changes
 from platform_stub.commands import ANSWER_BYTES_MAX
 from platform_stub.conversation import Conversation, Place
+from platform_stub.database import DatabaseAway
 from platform_stub.message import BATCH_BYTES_MAX, HELLO_BYTES_MAX
 from platform_stub.page import Page
 from platform_stub.problem import Problem, problems
@@ -114,7 +115,8 @@ class Server:
         while not self._changes.is_closed and stream.is_connected():
             count = self._changes.count
             try:
-                await stream.send(await self._page.state())
+                with contextlib.suppress(DatabaseAway):  # the page keeps what it shows until the database is back
+                    await stream.send(await self._page.state())
             except (ConnectionResetError, TimeoutError):
                 return  # the page has gone, or does not keep up: it connects again by itself
             with contextlib.suppress(TimeoutError):

@@ -1,12 +1,16 @@
-"""Every SQL statement of the platform beside its schema (schema.sql). No other module holds SQL."""
+"""Every SQL statement about records, in the portable SQL of dialect.py. The tables are in schema.sql.
 
-CONFIGURE = """
-PRAGMA journal_mode = WAL;
-PRAGMA synchronous = FULL;
+Only statements_sqlite.py and statements_postgresql.py hold what one database alone understands.
 """
-BEGIN = "BEGIN IMMEDIATE"
-COMMIT = "COMMIT"
-READ_ONLY = "PRAGMA query_only = ON"
+
+SCHEMA_TABLE = """
+CREATE TABLE IF NOT EXISTS schema_held (name TEXT PRIMARY KEY, version INTEGER NOT NULL, digest TEXT NOT NULL)
+"""
+SCHEMA_HELD = "SELECT version, digest FROM schema_held WHERE name = 'platform'"
+SCHEMA_NOTED = """
+INSERT INTO schema_held (name, version, digest) VALUES ('platform', ?, ?)
+ON CONFLICT (name) DO UPDATE SET version = excluded.version, digest = excluded.digest
+"""
 
 UPSERT_TERMINAL = """
 INSERT INTO terminals (terminal, site, kid, alg, spki, registered_at_ms) VALUES (?, ?, ?, ?, ?, ?)
@@ -40,15 +44,18 @@ _RECORD_COLUMNS = (
     "terminal, ledger_id, seq, hash, prev, kind, step, answer, reason, verdict, verdict_reason, family, code_type, "
     "issuer, replay_id, scanner, key_epoch, status, status_reason, forked, envelope, received_at_ms"
 )
-INSERT_RECORD = f"INSERT INTO records ({_RECORD_COLUMNS}) VALUES ({', '.join('?' * 22)})"  # noqa: S608 - constants only
-REPLACE_RECORD = f"REPLACE INTO records (id, {_RECORD_COLUMNS}) VALUES ({', '.join('?' * 23)})"  # noqa: S608 - constants only
+INSERT_RECORD = (  # fewer rows than asked for: another worker has used a one-time code, or stored a record
+    f"INSERT INTO records ({_RECORD_COLUMNS}) VALUES ({', '.join('?' * 22)}) ON CONFLICT DO NOTHING"  # noqa: S608 - constants only
+)
+REPLACE_RECORD = f"UPDATE records SET ({_RECORD_COLUMNS}) = ({', '.join('?' * 22)}) WHERE id = ?"  # noqa: S608 - constants only
 INSERT_FORK = """
-INSERT OR IGNORE INTO forks (terminal, ledger_id, seq, held_hash, other_hash, found_at_ms) VALUES (?, ?, ?, ?, ?, ?)
+INSERT INTO forks (terminal, ledger_id, seq, held_hash, other_hash, found_at_ms) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT DO NOTHING
 """
 INSERT_ALERT = """
-INSERT OR IGNORE INTO alerts
+INSERT INTO alerts
     (kind, terminal, ledger_id, seq, hash, other_terminal, other_ledger_id, other_seq, other_hash, raised_at_ms)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
 """
 
 # Runs of numbers missing behind the contiguous head: between held rows, and up to the highest signed head.
@@ -57,11 +64,12 @@ WITH held AS (
     SELECT head_seq AS seq FROM ledgers WHERE terminal = ?1 AND ledger_id = ?2
     UNION SELECT r.seq FROM records r JOIN ledgers l USING (terminal, ledger_id)
           WHERE terminal = ?1 AND ledger_id = ?2 AND r.seq > l.head_seq
-    UNION SELECT known_seq + 1 FROM ledgers WHERE terminal = ?1 AND ledger_id = ?2
+    UNION SELECT CASE WHEN known_seq < 9223372036854775807 THEN known_seq + 1 ELSE known_seq END
+          FROM ledgers WHERE terminal = ?1 AND ledger_id = ?2
 )
 SELECT seq + 1 AS first, next - 1 AS last
-FROM (SELECT seq, lead(seq) OVER (ORDER BY seq) AS next FROM held)
-WHERE next > seq + 1 ORDER BY seq LIMIT ?3
+FROM (SELECT seq, lead(seq) OVER (ORDER BY seq) AS next FROM held) AS pairs
+WHERE next - seq > 1 ORDER BY seq LIMIT ?3
 """
 
 LEDGERS_SHOWN = """

@@ -7,10 +7,9 @@ later, and being lost never takes the place of having stopped in order.
 from dataclasses import dataclass
 from enum import IntEnum
 
-import aiosqlite
-
 from platform_stub import terminal_statements
 from platform_stub.cose import Signed
+from platform_stub.database import Transaction
 from platform_stub.fields import MILLISECONDS, SITE_ID, TERMINAL_ID, Check, one_of, short_text, text_up_to
 from platform_stub.message import read_signed_fields
 
@@ -83,9 +82,9 @@ def is_news(said: Status, held: HeldStatus | None) -> bool:
     return said.at_ms >= max(held.since_ms, held.lost_at_ms)
 
 
-async def store_status(db: aiosqlite.Connection, said: Status, carrier: str, at_ms: int) -> bool:
+async def store_status(db: Transaction, said: Status, carrier: str, at_ms: int) -> bool:
     """Keep a status where it is news, and say whether it was."""
-    rows = list(await db.execute_fetchall(terminal_statements.STATUS, (said.terminal,)))
+    rows = list(await db.rows(terminal_statements.STATUS, (said.terminal,)))
     held = HeldStatus(State(rows[0][0]), *rows[0][1:4]) if rows else None
     if not is_news(said, held):
         return False
@@ -102,7 +101,7 @@ async def store_status(db: aiosqlite.Connection, said: Status, carrier: str, at_
     return True
 
 
-async def store_carrier(db: aiosqlite.Connection, terminal: str, carrier: str, at_ms: int) -> None:
+async def store_carrier(db: Transaction, terminal: str, carrier: str, at_ms: int) -> None:
     """Take note of how a terminal's last hello came."""
     await db.execute(terminal_statements.UPSERT_CARRIER, (terminal, carrier, at_ms))
 

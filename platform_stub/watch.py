@@ -81,7 +81,7 @@ class Watch:
             if terminal is None:
                 raise MessageInvalid(f"no terminal {command.terminal} is registered")
             at_ms = self._now_ms()
-            if not await self._database.write(lambda db: commands.store_command(db, command, at_ms)):
+            if not await self._database.write(lambda db: commands.store_command(db, command, at_ms), terminal.id):
                 raise MessageInvalid(f"{terminal.id} has {commands.WAITING_MAX} commands waiting")
         except MessageInvalid as error:
             _log.warning("a command is set aside as %s.refused: %s", path.name, error)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sqlite3
 import struct
 from base64 import b64encode
 from contextlib import asynccontextmanager
@@ -14,8 +15,10 @@ from aiohttp.test_utils import TestClient, TestServer
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from vectors import generate
 
+from fakes import postgresql
 from platform_stub import keys
 from platform_stub.layout import Layout
+from platform_stub.place import Server
 from platform_stub.platform import make_platform, running
 from platform_stub.sm2 import Sm2PrivateKey
 
@@ -99,6 +102,8 @@ class PlatformUnderTest:
     client: TestClient
     receipt_key: ed25519.Ed25519PublicKey
     clock_s: list = field(default_factory=lambda: [NOW_S])
+    ask: object = None  # the database, asked as an outsider does
+    place: Path | Server | None = None
 
     def register(self, terminal):
         path = self.layout.terminals / f"{terminal.id}.json"
@@ -175,15 +180,50 @@ def platform_directory(platform_template, tmp_path):
     return directory
 
 
+@pytest.fixture(scope="session")
+def postgresql_cluster():
+    """A PostgreSQL server of its own for the whole run."""
+    with postgresql.running() as cluster:
+        yield cluster
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request, platform_directory):
+    """Where the platform keeps its records: each test that asks for it runs on both databases."""
+    if request.param == "sqlite":
+        return Layout(platform_directory).database
+    return request.getfixturevalue("postgresql_cluster").make_database()
+
+
 @pytest.fixture
-def run_platform(platform_directory):
+def ask_outside(place, request):
+    """Return a function that asks the database as an outsider does, with a driver of its own."""
+
+    def ask(sql, *parameters):
+        if isinstance(place, Server):
+            cluster = request.getfixturevalue("postgresql_cluster")
+            return cluster.ask(sql, *parameters, database=place.url.rpartition("/")[2])
+        with sqlite3.connect(place) as connection:
+            rows = connection.execute(sql, parameters).fetchall()
+        connection.close()
+        return rows
+
+    return ask
+
+
+@pytest.fixture
+def run_platform(platform_directory, place, ask_outside):
     """Return a context manager that runs the platform; entering it again finds what was stored."""
 
     @asynccontextmanager
     async def run(*terminals):
         layout, clock_s = Layout(platform_directory), [NOW_S]
-        async with running(layout, lambda: clock_s[0] * 1000) as app, TestClient(TestServer(app)) as client:
-            platform = PlatformUnderTest(layout, client, generate.PLATFORM.public_key(), clock_s)
+        async with (
+            running(layout, lambda: clock_s[0] * 1000, place=place) as app,
+            TestClient(TestServer(app)) as client,
+        ):
+            key = generate.PLATFORM.public_key()
+            platform = PlatformUnderTest(layout, client, key, clock_s, ask_outside, place)
             for terminal in terminals:
                 platform.register(terminal)
             yield platform

@@ -1,7 +1,5 @@
 """Ingest over HTTP: what is accepted, what is a duplicate, a gap, a fork, a double use, a reject, in receipts."""
 
-import sqlite3
-
 import cbor2
 import pytest
 from vectors import generate
@@ -16,11 +14,8 @@ REPLAY = {"f18": b"one-time-code-16", "f19": 0}
 
 
 def query(platform, sql, *parameters):
-    """Ask as an outsider does, with sqlite3."""
-    with sqlite3.connect(platform.layout.database) as connection:
-        rows = connection.execute(sql, parameters).fetchall()
-    connection.close()
-    return rows
+    """Ask the database as an outsider does."""
+    return platform.ask(sql, *parameters)
 
 
 def alerts(platform):
@@ -28,7 +23,7 @@ def alerts(platform):
 
 
 async def missing(platform, terminal):
-    async with Database.open(platform.layout.database) as database:
+    async with Database.open(platform.place) as database:
         return await archive.gaps(database, terminal.id, terminal.ledger_id)
 
 

@@ -62,9 +62,14 @@ def test_run_makes_a_platform_of_an_empty_directory_and_ends_cleanly(tmp_path, n
     assert (tmp_path / "p" / "root.json").is_file()
 
 
-def test_everything_receipted_survives_kill_9(tmp_path, make_terminal):
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_everything_receipted_survives_kill_9(tmp_path, make_terminal, request, kind):
     directory, terminal = tmp_path / "p", make_terminal().fill(60)
-    (directory / "terminals").mkdir(parents=True)
+    if kind == "postgresql":  # the choice is remembered: none of the later starts names it
+        place = request.getfixturevalue("postgresql_cluster").make_database()
+        process, _ = start(directory, "--database", place.url)
+        assert finish(process, signal.SIGTERM)[0] == 0
+    (directory / "terminals").mkdir(parents=True, exist_ok=True)
     (directory / "terminals" / "dropped.json").write_text(json.dumps(terminal.registration()))
     receipted = 0
     for kill in range(3):
@@ -81,6 +86,7 @@ def test_everything_receipted_survives_kill_9(tmp_path, make_terminal):
     assert [(result[1], result[2]) for result in receipt[4]] == [(h, 1) for h in terminal.hashes[1 : receipted + 1]]
     assert receipted == 60
     assert finish(process, signal.SIGTERM)[0] == 0
+    assert (directory / "platform.sqlite").exists() == (kind == "sqlite")
 
 
 def test_a_port_in_use_and_a_directory_in_use_are_one_clear_line(tmp_path, capsys):
