@@ -19,6 +19,7 @@ JOBS_WAITING_MAX = 64
 JOBS_PER_COMMIT_MAX = 16
 BUSY_TIMEOUT_S = 5.0
 SCHEMA = Path(__file__).with_name("schema.sql")
+SCHEMA_ONLINE = Path(__file__).with_name("schema_online.sql")
 
 T = TypeVar("T")
 Job = Callable[[aiosqlite.Connection], Awaitable[Any]]
@@ -48,6 +49,7 @@ class Database:
             ):
                 await writer.executescript(statements.CONFIGURE)
                 await writer.executescript(SCHEMA.read_text(encoding="utf-8"))
+                await writer.executescript(SCHEMA_ONLINE.read_text(encoding="utf-8"))
                 await reader.execute(statements.READ_ONLY)
                 yield cls(writer, reader)
         except sqlite3.Error as error:

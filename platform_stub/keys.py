@@ -19,6 +19,7 @@ AnyPublicKey = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | x25519.X25
 ISSUER_KEYS = {"ES256": "issuer-es256", "EdDSA": "issuer-eddsa"}
 RECEIPT_KEY = "receipt"
 SEAL_KEY = "seal"
+VERIFICATION_KEY = "verification"
 TUF_KEYS = {
     "root": ("tuf-root-1", "tuf-root-2"),
     "targets": ("tuf-targets-1", "tuf-targets-2"),
@@ -59,6 +60,15 @@ def make_keys(directory: Path) -> None:
     write_key(directory, SEAL_KEY, x25519.X25519PrivateKey.generate())
     for name in (ISSUER_KEYS["EdDSA"], RECEIPT_KEY, *(name for names in TUF_KEYS.values() for name in names)):
         write_key(directory, name, ed25519.Ed25519PrivateKey.generate())
+    make_missing(directory)
+
+
+def make_missing(directory: Path) -> bool:
+    """Make the keys that a directory made by an earlier version lacks; say whether there were any."""
+    if (directory / f"{VERIFICATION_KEY}.pem").exists():
+        return False
+    write_key(directory, VERIFICATION_KEY, ed25519.Ed25519PrivateKey.generate())
+    return True
 
 
 def write_key(directory: Path, name: str, key: PrivateKey) -> None:

@@ -11,6 +11,8 @@ from aiohttp import web
 from platform_stub import keys
 from platform_stub.database import Database
 from platform_stub.layout import Layout
+from platform_stub.national import NationalCodes
+from platform_stub.online import OnlineCodes
 from platform_stub.page import Page
 from platform_stub.registry import Registry
 from platform_stub.repository import Repository
@@ -37,6 +39,7 @@ async def serve(
     now_ms: Callable[[], int],
     stop: asyncio.Event,
     ready: Callable[[str], None],
+    issuer_delay_s: float = 0.0,
 ) -> None:
     """Serve until `stop` is set; call `ready` with the page's address once it answers.
 
@@ -44,7 +47,7 @@ async def serve(
     """
     layout = Layout(directory)
     with layout.locked("run", busy=f"another scanward-platform runs on {directory}"):
-        async with running(layout, now_ms) as app:
+        async with running(layout, now_ms, issuer_delay_s) as app:
             runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
             await runner.setup()
             try:
@@ -57,17 +60,24 @@ async def serve(
 
 
 @asynccontextmanager
-async def running(layout: Layout, now_ms: Callable[[], int]) -> AsyncIterator[web.Application]:
+async def running(
+    layout: Layout, now_ms: Callable[[], int], issuer_delay_s: float = 0.0
+) -> AsyncIterator[web.Application]:
     """Open the database, run the writer and the timestamp's renewal, and yield the application that needs them."""
     repository = Repository(layout)
+    if keys.make_missing(layout.keys):
+        repository.publish(now_ms() // 1000)
     repository.renew_timestamp(now_ms() // 1000)
     receipt_key = keys.read_ed25519(layout.keys, keys.RECEIPT_KEY)
     seal_key = keys.read_x25519(layout.keys, keys.SEAL_KEY)
+    verification_key = keys.read_ed25519(layout.keys, keys.VERIFICATION_KEY)
+    registry, codes = Registry(layout.terminals), NationalCodes(layout)
     layout.terminals.mkdir(exist_ok=True)
     async with Database.open(layout.database) as database, asyncio.TaskGroup() as tasks:
         writer = tasks.create_task(database.run(), name="writer")
         renewal = tasks.create_task(_keep_fresh(repository, now_ms), name="timestamp")
-        server = Server(database, Registry(layout.terminals), repository, Page(database, seal_key), receipt_key, now_ms)
+        online = OnlineCodes(database, registry, codes, verification_key, now_ms, issuer_delay_s)
+        server = Server(database, registry, repository, Page(database, seal_key), receipt_key, now_ms, online)
         try:
             yield server.app()
         finally:

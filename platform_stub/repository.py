@@ -71,6 +71,7 @@ class Repository:
     def publish(self, now_s: int) -> int:
         """Sign what lies in the directory now as a new version; return its number."""
         with self._layout.locked("repository"):
+            keys.make_missing(self._layout.keys)
             version = self._read_snapshot().meta["targets.json"].version + 1
             self._publish(self._layout.read_issuer(), self._layout.read_birth_s(), self._at(now_s), version)
             return version
@@ -124,12 +125,13 @@ class Repository:
         write_file(self._metadata / "timestamp.json", self._sign(timestamp, "timestamp"))
 
     def _trust_list(self, issuer: str, born_at_s: int, now: datetime, version: int) -> bytes:
-        """Return trust-list.json: the public half of the issuer, receipt and seal keys."""
+        """Return trust-list.json: the public half of the issuer, receipt, verification and seal keys."""
         born = self._at(born_at_s)
         validity = {"not_before": _text(born - timedelta(days=1)), "not_after": _text(born + LONG)}
         uses: list[tuple[str, str, list[str]]] = [
             *(("ehc", name, ["static", "dynamic"]) for name in keys.ISSUER_KEYS.values()),
             ("platform", keys.RECEIPT_KEY, ["receipt"]),
+            ("platform", keys.VERIFICATION_KEY, ["verification"]),
             ("platform", keys.SEAL_KEY, ["seal"]),
         ]
         entries: list[dict[str, Any]] = []

@@ -31,6 +31,7 @@ from platform_stub.message import (
     read_batch,
     read_hello,
 )
+from platform_stub.online import OnlineCodes
 from platform_stub.page import Page
 from platform_stub.problem import Problem, problems
 from platform_stub.receipt import hello_answer, sign_receipt
@@ -56,6 +57,7 @@ class Server:
         page: Page,
         receipt_key: ed25519.Ed25519PrivateKey,
         now_ms: Callable[[], int],
+        online: OnlineCodes,
     ) -> None:
         self._database = database
         self._registry = registry
@@ -63,6 +65,7 @@ class Server:
         self._page = page
         self._receipt_key = receipt_key
         self._now_ms = now_ms
+        self._online = online
         self._changes = Changes()
         self._streams = 0
 
@@ -75,6 +78,7 @@ class Server:
             web.get("/v1/trust/metadata/{name}", self._metadata),
             web.get("/v1/trust/targets/{name}", self._target),
             web.get("/v1/events", self._events),
+            *self._online.routes(self._read_registrations),
             web.get("/healthz", self._health),
             web.get("/", self._whole_page),
         ])  # fmt: skip

@@ -155,6 +155,7 @@ def put_vector_keys(directory: Path) -> None:
         ("issuer-es256", generate.ISSUER_ES),
         ("issuer-eddsa", generate.ISSUER_ED),
         ("receipt", generate.PLATFORM),
+        ("verification", generate.VERIFICATION),
         ("seal", generate.SEAL),
     ):
         (directory / f"{name}.pem").unlink()
