@@ -32,12 +32,14 @@ from agent.adapters.service import Service
 from agent.adapters.trust_store.refresher_process import RefresherProcess
 from agent.adapters.trust_store.store import TrustStore
 from agent.adapters.uplinks.http import HttpUplink
+from agent.adapters.uplinks.online import HttpOnlineVerifier
 from agent.config import Config, ScannerSettings
 from agent.core.time_interval import SignedTime
 from agent.ports import Clock, Randomness, Scanner
 from agent.tasks.checkpoint import Checkpoint
 from agent.tasks.delivery import Delivery, Identity
 from agent.tasks.housekeeping import keep_house
+from agent.tasks.online import Asker, Online
 from agent.tasks.succession import Succession
 from agent.tasks.trust import keep_trust_fresh
 from agent.tasks.watchdog import Watchdog
@@ -111,7 +113,8 @@ async def run(
         )
         if (trouble := await store.restore()) is not None:
             await console.notice("trust", trouble.detail)
-        checkpoint = Checkpoint(ledger=ledger, trust_store=store, history=history, display=console, clock=clock)
+        online = await open_online(stack, config, paths, ledger, store, console, clock, randomness)
+        checkpoint = Checkpoint(ledger, store, history, console, clock, online, signed_time)
         scanners = {s.id: (build_scanner(s, clock, presence_of(console)), config.step_of(s)) for s in config.scanners}
         succession: Succession | None = None
         if config.uplink.http is not None:
@@ -147,6 +150,8 @@ async def run(
                 console.notice,
                 announced=asyncio.Event(),  # no platform announces a new trust list yet: it is fetched on schedule
             )
+        if online is not None:
+            tasks["online"] = online.keep_ready()
         tasks["housekeeping"] = keep_house(ledger, history, store, signed_time, clock)
         await console.notice("agent", f"ready; local API at {server.address}")
         watchdog = Watchdog(
@@ -215,6 +220,32 @@ def build_scanner(settings: ScannerSettings, clock: Clock, on_presence: OnPresen
     if isinstance(settings, ReplaySettings):
         return ReplayScanner(settings, clock, on_presence)
     return SerialScanner(settings, clock, on_presence)
+
+
+async def open_online(
+    stack: AsyncExitStack,
+    config: Config,
+    paths: Paths,
+    ledger: ThreadedLedger,
+    store: TrustStore,
+    console: Console,
+    clock: Clock,
+    randomness: Randomness,
+) -> Online | None:
+    """Return what asks the platform about codes, its connections closed with the stack; None where nobody is asked."""
+    if config.uplink.http is None or config.online.budget_s == 0:
+        return None
+    verifier = HttpOnlineVerifier(config.uplink.http, load_or_create(paths.signing_key))
+    return Online(
+        verifier=await stack.enter_async_context(verifier),
+        ledger=ledger,
+        trust_store=store,
+        display=console,
+        clock=clock,
+        randomness=randomness,
+        asker=Asker(config.terminal.id, config.terminal.site),
+        settings=config.online,
+    )
 
 
 def build_refresher(config: Config, paths: Paths) -> RefresherProcess | None:

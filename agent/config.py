@@ -26,6 +26,7 @@ from agent.adapters.trust_store.store import Settings as TrustSettings
 from agent.adapters.uplinks.http import Settings as HttpSettings
 from agent.adapters.uplinks.http import url_fault
 from agent.tasks.delivery import Settings as DeliverySettings
+from agent.tasks.online import Settings as OnlineSettings
 
 CONFIG_BYTES_MAX = 262_144
 ERROR_CHARS_MAX = 1_000
@@ -85,6 +86,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     scanners: Annotated[tuple[ScannerSettings, ...], msgspec.Meta(max_length=SCANNERS_MAX)] = ()
     uplink: Uplink = Uplink()
     delivery: DeliverySettings = DeliverySettings()
+    online: OnlineSettings = OnlineSettings()
     ledger: LedgerSettings = LedgerSettings()
     console: ConsoleSettings = ConsoleSettings()
     trust: TrustSettings = TrustSettings()

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from agent.core.decision import Decision
 from agent.core.delivery import SalvagedRun, StoredRecord
+from agent.core.online import Question
 from agent.core.scan import Scan
 from agent.core.time_interval import Interval, Stamp
 from agent.core.transaction import Draft, Transaction
@@ -232,6 +233,21 @@ class Uplink(Protocol):
 
     async def send(self, batch: bytes) -> bytes:
         """Send a batch (batch.cddl); return the signed receipt. Raises PlatformUnreachable, PlatformRejected."""
+        ...
+
+
+class OnlineVerifier(Protocol):
+    """Asks the platform about one code that has no offline proof."""
+
+    async def verify(self, question: Question, *, budget_s: float) -> bytes:
+        """Ask, signed by this terminal; return the signed answer (online.cddl, verification).
+
+        Raises PlatformUnreachable, also when the budget is over; PlatformRejected.
+        """
+        ...
+
+    async def make_ready(self) -> None:
+        """Make or hold a connection, so that none of a budget is spent on it. Raises PlatformUnreachable."""
         ...
 
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,9 +107,9 @@ class Setting:
 
 
 @asynccontextmanager
-async def running(folder: Path) -> AsyncIterator[Setting]:
+async def running(folder: Path, *platform_arguments: str) -> AsyncIterator[Setting]:
     """Start everything, wait until the agent trusts its first trust list, and stop everything at the end."""
-    setting = _build(folder)
+    setting = _build(folder, platform_arguments)
     async with AsyncExitStack() as stack:
         stack.enter_context(closing(setting.registration))
         stack.enter_context(closing(setting.payment))
@@ -140,7 +140,7 @@ async def _ended_quietly(work: Callable[[], Awaitable[None]]) -> None:
         await work()
 
 
-def _build(folder: Path) -> Setting:
+def _build(folder: Path, platform_arguments: Sequence[str]) -> Setting:
     (folder / "state").mkdir(parents=True, exist_ok=True)
     platform_port, console_port = free_port(), free_port()
     platform_url, console_url = f"http://127.0.0.1:{platform_port}", f"http://127.0.0.1:{console_port}"
@@ -158,6 +158,7 @@ def _build(folder: Path) -> Setting:
         )
     )
     serve = ["-m", "platform_stub", "run", str(folder / "platform"), "--listen", f"127.0.0.1:{platform_port}"]
+    serve += platform_arguments
     return Setting(
         folder=folder,
         platform=Program("the platform", serve, folder / "platform.log", f"{platform_url}/healthz"),

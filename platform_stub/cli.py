@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import logging
-import secrets
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -19,6 +18,7 @@ from platform_stub.issuer import Issuer
 from platform_stub.keys import KeyUnusable
 from platform_stub.layout import Layout, LayoutInvalid
 from platform_stub.mqtt_options import MqttUsageWrong
+from platform_stub.national import NationalCodes
 from platform_stub.place import PlaceInvalid, Server, choose_place
 from platform_stub.platform import MqttWay, make_platform, serve
 from platform_stub.registry import RegistrationInvalid, Registry, register
@@ -30,6 +30,7 @@ DEFAULT_ISSUER = "4420"
 DEFAULT_LISTEN = "127.0.0.1:8080"
 QR_SCALE = 6
 COMMANDS_LISTED_MAX = 50
+DELAY_S_MAX = 60.0
 
 
 class UsageWrong(Exception):
@@ -72,6 +73,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument(
         "--database-password-file", type=Path, metavar="FILE", help="where its password is; remembered too"
+    )
+    run.add_argument(
+        "--issuer-delay",
+        type=_seconds,
+        default=0.0,
+        metavar="S",
+        help="play an issuer that takes S seconds to say whether a national code is genuine; above 1: in vain",
     )
     run.set_defaults(command=_run)
 
@@ -148,10 +156,12 @@ def _run(args: argparse.Namespace) -> None:
         make_platform(args.directory, DEFAULT_ISSUER, clock.now_s())
     layout.read_issuer()
     place = choose_place(layout, args.database, args.database_password_file)
-    asyncio.run(_serve(args.directory, host, port, mqtt, place))
+    asyncio.run(_serve(args.directory, host, port, mqtt, place, args.issuer_delay))
 
 
-async def _serve(directory: Path, host: str, port: int, mqtt: MqttWay, place: Path | Server) -> None:
+async def _serve(
+    directory: Path, host: str, port: int, mqtt: MqttWay, place: Path | Server, issuer_delay_s: float
+) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -163,7 +173,8 @@ async def _serve(directory: Path, host: str, port: int, mqtt: MqttWay, place: Pa
         print(f"mqtt: {address}", flush=True)
 
     await serve(
-        directory, host, port, now_ms=clock.now_ms, stop=stop, ready=ready, mqtt=mqtt, answering=answering, place=place
+        directory, host, port, now_ms=clock.now_ms, stop=stop, ready=ready, mqtt=mqtt, answering=answering,
+        place=place, issuer_delay_s=issuer_delay_s,
     )  # fmt: skip
 
 
@@ -171,7 +182,7 @@ def _mint(args: argparse.Namespace) -> None:
     card = args.card if args.card is not None else issuer.card_of(args.person)
     at_s = args.at if args.at is not None else clock.now_s()
     try:
-        text = _national_text(args, card) if args.national else _signed_text(args, card, at_s)
+        text = _national_text(args, card, at_s) if args.national else _signed_text(args, card, at_s)
     except ValueError as error:
         raise UsageWrong(str(error)) from error
     print(text)
@@ -190,10 +201,13 @@ def _signed_text(args: argparse.Namespace, card: bytes, at_s: int) -> str:
     return mint.mint_static(card, at_s, at_s + args.life if args.life is not None else None, args.alg)
 
 
-def _national_text(args: argparse.Namespace, card: bytes) -> str:
+def _national_text(args: argparse.Namespace, card: bytes, at_s: int) -> str:
+    layout = Layout(args.directory)
+    layout.read_issuer()
+    codes = NationalCodes(layout)
     if args.type == "static":
-        return issuer.national_static_text(card)
-    return issuer.national_dynamic_text(card, secrets.token_bytes(issuer.TOKEN_BYTES))
+        return codes.mint_static(card)
+    return codes.mint_dynamic(card, at_s, args.life if args.life is not None else 60)
 
 
 def _register(args: argparse.Namespace) -> None:
@@ -273,6 +287,16 @@ def _host_and_port(listen: str) -> tuple[str, int]:
     if not host or not (port.isascii() and port.isdigit()) or int(port) > 65_535:
         raise UsageWrong(f"--listen wants HOST:PORT, not {listen!r}")
     return host.strip("[]"), int(port)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= DELAY_S_MAX:  # also false for nan
+        raise argparse.ArgumentTypeError(f"0 to {DELAY_S_MAX:.0f} seconds are wanted")
+    return seconds
 
 
 def _hex(size: int) -> Callable[[str], bytes]:

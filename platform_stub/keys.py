@@ -22,6 +22,7 @@ ISSUER_KEYS = {"ES256": "issuer-es256", "EdDSA": "issuer-eddsa", "SM2": "issuer-
 RECEIPT_KEY = "receipt"
 SEAL_KEY = "seal"
 COMMANDS_KEY = "commands"
+VERIFICATION_KEY = "verification"
 TUF_KEYS = {
     "root": ("tuf-root-1", "tuf-root-2"),
     "targets": ("tuf-targets-1", "tuf-targets-2"),
@@ -72,8 +73,17 @@ def make_keys(directory: Path) -> None:
     write_key(directory, ISSUER_KEYS["SM2"], Sm2PrivateKey.generate())
     write_key(directory, SEAL_KEY, x25519.X25519PrivateKey.generate())
     of_roles = (name for names in TUF_KEYS.values() for name in names)
-    for name in (ISSUER_KEYS["EdDSA"], RECEIPT_KEY, COMMANDS_KEY, *of_roles):
+    for name in (ISSUER_KEYS["EdDSA"], RECEIPT_KEY, *of_roles):
         write_key(directory, name, ed25519.Ed25519PrivateKey.generate())
+    make_missing(directory)
+
+
+def make_missing(directory: Path) -> bool:
+    """Make the keys that a directory made by an earlier version lacks; say whether there were any."""
+    missing = [name for name in (COMMANDS_KEY, VERIFICATION_KEY) if not (directory / f"{name}.pem").exists()]
+    for name in missing if directory.is_dir() else ():
+        write_key(directory, name, ed25519.Ed25519PrivateKey.generate())
+    return bool(missing)
 
 
 def write_key(directory: Path, name: str, key: PrivateKey) -> None:
@@ -84,14 +94,6 @@ def write_key(directory: Path, name: str, key: PrivateKey) -> None:
         file.write(pem)
         file.flush()
         os.fsync(file.fileno())
-
-
-def make_missing(directory: Path) -> bool:
-    """Make the key that a platform from before there were commands lacks; say whether one was made."""
-    if not directory.is_dir() or (directory / f"{COMMANDS_KEY}.pem").exists():
-        return False
-    write_key(directory, COMMANDS_KEY, ed25519.Ed25519PrivateKey.generate())
-    return True
 
 
 def read_key(directory: Path, name: str) -> PrivateKey:

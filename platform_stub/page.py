@@ -26,7 +26,7 @@ LEDGERS_SHOWN_MAX = 50
 DATA_KEYS_KEPT_MAX = 256
 CARD_DIGITS_SHOWN = 4
 _ANSWERS = ("accept", "provisional", "ask", "refuse")
-_VERDICTS = ("verified", "unverifiable", "refused")
+_VERDICTS = ("verified", "unverifiable", "refused", "verified online")
 _log = logging.getLogger(__name__)
 
 

@@ -17,6 +17,8 @@ from platform_stub.conversation import Conversation
 from platform_stub.database import Database
 from platform_stub.layout import Layout
 from platform_stub.mqtt import BrokerAddress, MqttCarrier
+from platform_stub.national import NationalCodes
+from platform_stub.online import OnlineCodes
 from platform_stub.page import Page
 from platform_stub.place import Server as DatabaseServer
 from platform_stub.place import choose_place, remember_place
@@ -51,6 +53,7 @@ async def serve(
     mqtt: MqttWay = None,
     answering: Callable[[str], None] = lambda _: None,
     place: Path | DatabaseServer | None = None,
+    issuer_delay_s: float = 0.0,
 ) -> None:
     """Serve until `stop` is set; call `ready` with the page's address once it answers, `answering` as in `running`.
 
@@ -62,7 +65,7 @@ async def serve(
     place = place if place is not None else choose_place(layout)
     busy = f"another scanward-platform runs on {directory}"
     with layout.locked("run", busy=busy) if isinstance(place, Path) else contextlib.nullcontext():
-        async with running(layout, now_ms, mqtt, answering, place) as app:
+        async with running(layout, now_ms, mqtt, answering, place, issuer_delay_s) as app:
             runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
             await runner.setup()
             try:
@@ -81,6 +84,7 @@ async def running(
     mqtt: MqttWay = None,
     answering: Callable[[str], None] = lambda _: None,
     place: Path | DatabaseServer | None = None,
+    issuer_delay_s: float = 0.0,
 ) -> AsyncIterator[web.Application]:
     """Open the database, run what runs beside the server, and yield the application that needs them.
 
@@ -92,14 +96,17 @@ async def running(
     receipt_key = keys.read_ed25519(layout.keys, keys.RECEIPT_KEY)
     command_key = keys.read_ed25519(layout.keys, keys.COMMANDS_KEY).public_key()
     seal_key = keys.read_x25519(layout.keys, keys.SEAL_KEY)
+    verification_key = keys.read_ed25519(layout.keys, keys.VERIFICATION_KEY)
+    registry, codes = Registry(layout.terminals), NationalCodes(layout)
     layout.terminals.mkdir(exist_ok=True)
     place = place if place is not None else choose_place(layout)
     async with Database.open(place) as database, asyncio.TaskGroup() as tasks:
         remember_place(layout, place)
-        changes, registry = Changes(), Registry(layout.terminals)
+        changes = Changes()
         broker = Broker(layout.mqtt, mqtt, registry.all) if isinstance(mqtt, EmbeddedBroker) else None
         speakers = Speakers(registry, database, changes, now_ms, broker.reload if broker is not None else _nobody)
         conversation = Conversation(database, speakers, receipt_key, changes, now_ms)
+        online = OnlineCodes(database, registry, codes, verification_key, now_ms, issuer_delay_s)
         watch = Watch(layout, database, speakers, repository, changes, now_ms, command_key)
         works = {"writer": database.run, "timestamp": lambda: _keep_fresh(repository, now_ms), "watch": watch.run}
         if broker is not None:
@@ -113,7 +120,7 @@ async def running(
         started = [tasks.create_task(work(), name=name) for name, work in works.items()]
         try:
             page = Page(database, seal_key, now_ms)
-            yield Server(conversation, speakers, repository, page, changes).app()
+            yield Server(conversation, speakers, repository, page, changes, online).app()
         finally:
             for task in reversed(started):
                 task.cancel()

@@ -30,6 +30,7 @@ from platform_stub.fields import (
 
 RECORD_AAD = "scanward-record-1"
 DECISION = 0
+ATTEMPT = 2
 DATA_KEY = 6
 _UINT64_MAX = 2**64 - 1
 
@@ -53,8 +54,8 @@ class Record:
 
     @property
     def replay_id(self) -> bytes | None:
-        """The one-time code this record used up."""
-        replay_id: bytes | None = self.fields.get(18)
+        """The one-time code this record used up; an attempt only asked about one."""
+        replay_id: bytes | None = self.fields.get(18) if self.fields[5] == DECISION else None
         return replay_id
 
 
@@ -82,7 +83,7 @@ _DECISION_REQUIRED: dict[int, Check] = {
     10: text(r"[a-z][a-z0-9-]{0,31}"),
     11: one_of(0, 1, 2, 3),
     12: REASON,
-    13: one_of(0, 1, 2),
+    13: one_of(0, 1, 2, 3),
     14: REASON,
     15: text(r"[a-z0-9-]{1,16}"),
     23: text(r"[a-z0-9-]{1,32}"),
@@ -97,6 +98,13 @@ _DECISION_OPTIONAL: dict[int, Check] = {
     20: row(uint(_UINT64_MAX), uint(_UINT64_MAX)),
     21: listed(REASON, 1, 8),
     22: listed(any_text, 1, 200),
+    28: octets(16),
+}
+_ATTEMPT_REQUIRED: dict[int, Check] = {
+    **_SHARED,
+    5: one_of(ATTEMPT),
+    28: octets(16),
+    **{number: _DECISION_REQUIRED[number] for number in (10, 15, 23)},
 }
 _DATA_KEY_REQUIRED: dict[int, Check] = {
     **_SHARED,
@@ -123,6 +131,7 @@ def _checker(required: dict[int, Check], optional: dict[int, Check]) -> Callable
 
 _fits_decision = _checker(_DECISION_REQUIRED, _DECISION_OPTIONAL)
 _fits_data_key = _checker(_DATA_KEY_REQUIRED, {})
+_fits_attempt = _checker(_ATTEMPT_REQUIRED, {number: _DECISION_OPTIONAL[number] for number in (16, 18)})
 
 
 def read_record(envelope: bytes) -> Record:
@@ -137,6 +146,8 @@ def read_record(envelope: bytes) -> Record:
     kind = fields.get(5)
     if kind == DATA_KEY:
         fits = _fits_data_key(fields)
+    elif kind == ATTEMPT:
+        fits = _fits_attempt(fields)
     else:
         fits = _fits_decision(fields) and (7 in fields) == (8 in fields) and (18 in fields) == (19 in fields)
     if not fits:

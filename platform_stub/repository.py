@@ -93,8 +93,8 @@ class Repository:
             return True
 
     def complete(self, now_s: int) -> None:
-        """Publish anew where the trust list cannot name the key for commands yet."""
-        if not (self._layout.keys / f"{keys.COMMANDS_KEY}.pem").exists():
+        """Make the keys that an earlier version's directory lacks, and publish anew where the trust list lacks them."""
+        if keys.make_missing(self._layout.keys):
             self.publish(now_s)
 
     def timestamp(self) -> bytes:
@@ -134,13 +134,14 @@ class Repository:
         write_file(self._metadata / "timestamp.json", self._sign(timestamp, "timestamp"))
 
     def _trust_list(self, issuer: str, born_at_s: int, now: datetime, version: int) -> bytes:
-        """Return trust-list.json: the public half of the issuer, receipt, command and seal keys."""
+        """Return trust-list.json: the public half of the issuer, receipt, command, verification and seal keys."""
         born = self._at(born_at_s)
         validity = {"not_before": _text(born - timedelta(days=1)), "not_after": _text(born + LONG)}
         uses: list[tuple[str, str, list[str]]] = [
             *(("ehc", name, ["static", "dynamic"]) for name in keys.issuer_keys(self._layout.keys).values()),
             ("platform", keys.RECEIPT_KEY, ["receipt"]),
             ("platform", keys.COMMANDS_KEY, ["command"]),
+            ("platform", keys.VERIFICATION_KEY, ["verification"]),
             ("platform", keys.SEAL_KEY, ["seal"]),
         ]
         entries: list[dict[str, Any]] = []

@@ -18,6 +18,7 @@ from platform_stub.commands import ANSWER_BYTES_MAX
 from platform_stub.conversation import Conversation, Place
 from platform_stub.database import DatabaseAway
 from platform_stub.message import BATCH_BYTES_MAX, HELLO_BYTES_MAX
+from platform_stub.online import OnlineCodes
 from platform_stub.page import Page
 from platform_stub.problem import Problem, problems
 from platform_stub.repository import Repository
@@ -36,13 +37,20 @@ class Server:
     """The routes and what they share."""
 
     def __init__(
-        self, conversation: Conversation, speakers: Speakers, repository: Repository, page: Page, changes: Changes
+        self,
+        conversation: Conversation,
+        speakers: Speakers,
+        repository: Repository,
+        page: Page,
+        changes: Changes,
+        online: OnlineCodes,
     ) -> None:
         self._conversation = conversation
         self._speakers = speakers
         self._repository = repository
         self._page = page
         self._changes = changes
+        self._online = online
         self._streams = 0
 
     def app(self) -> web.Application:
@@ -56,6 +64,7 @@ class Server:
             web.get("/v1/trust/metadata/{name}", self._metadata),
             web.get("/v1/trust/targets/{name}", self._target),
             web.get("/v1/events", self._events),
+            *self._online.routes(self._read_registrations),
             web.get("/healthz", self._health),
             web.get("/", self._whole_page),
         ])  # fmt: skip

@@ -88,11 +88,25 @@ SELECT envelope FROM records
 WHERE terminal = ? AND ledger_id = ? AND key_epoch = ? AND kind = 6 AND status = 0 LIMIT 1
 """
 
+ATTEMPT = "SELECT code_hash, finding, reason, at_ms FROM attempts WHERE terminal = ? AND attempt_id = ?"
+NOTE_ATTEMPT = """
+INSERT INTO attempts (terminal, attempt_id, code_hash, finding, reason, at_ms) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (terminal, attempt_id) DO UPDATE SET
+    finding = excluded.finding, reason = excluded.reason, at_ms = excluded.at_ms
+"""
+FORGET_ATTEMPTS = "DELETE FROM attempts WHERE at_ms < ?"
+USE = """
+INSERT INTO used_codes (code_hash, terminal, attempt_id, expires_at_ms) VALUES (?, ?, ?, ?)
+ON CONFLICT (code_hash) DO NOTHING
+"""
+USED_BY = "SELECT terminal, attempt_id FROM used_codes WHERE code_hash = ?"
+FORGET_USED = "DELETE FROM used_codes WHERE expires_at_ms < ?"
+
 
 def uses_of(count: int) -> str:
     """Return the query for who used any of `count` replay ids; the first user of each comes last."""
     marks = ", ".join("?" * count)
     return (
         "SELECT replay_id, terminal, ledger_id, seq, hash FROM records "  # noqa: S608 - only question marks are put in
-        f"WHERE replay_id IN ({marks}) AND status != 3 ORDER BY id DESC"
+        f"WHERE replay_id IN ({marks}) AND kind = 0 AND status != 3 ORDER BY id DESC"
     )

@@ -44,6 +44,20 @@ def test_signed_message_vectors_fit_the_cddl(vectors, root, vector, field):
     validate_signed(bytes.fromhex(vectors(vector)[field]), schema(root, "batch"))
 
 
+def test_the_vectors_of_online_verification_fit_the_cddl(vectors):
+    online = vectors("online")
+    for name in ("attempt_record", "decision_record"):
+        validate_signed(bytes.fromhex(online[name]), schema("record", "record"))
+    validate_signed(bytes.fromhex(online["request"]), schema("verification-request", "record", "online"))
+    answers = online["answers"]
+    assert len(answers) == 5
+    for signed in answers.values():
+        validate_signed(bytes.fromhex(signed), schema("verification", "record", "online"))
+    for name in ("a finding that is none", "a field too many", "a field too few", "a list"):
+        with pytest.raises(pycddl.ValidationError):
+            validate_signed(bytes.fromhex(online["not_believed"][name]), schema("verification", "record", "online"))
+
+
 @pytest.mark.parametrize(("root", "vector"), [("batch", "batch"), ("hello", "hello"), ("hello-answer", "hello")])
 def test_message_vectors_fit_the_cddl(vectors, root, vector):
     field = "answer" if root == "hello-answer" else root

@@ -8,6 +8,8 @@ from collections import deque
 from dataclasses import dataclass
 from enum import IntEnum
 
+from msgspec.structs import replace
+
 from agent.core.steps import Policy, Step
 from agent.core.time_interval import Interval
 from agent.core.trust_list import Freshness, Trust
@@ -114,21 +116,38 @@ class History:
         return len(self._provisional) + self._provisional_open
 
 
-def decide(verdict: Verdict, step: str, trust: Trust | None, history: History, now: Interval) -> Decision:
+def is_worth_asking(verdict: Verdict, step: str, trust: Trust | None, history: History, now: Interval) -> bool:
+    """Say whether the platform's word would get this code accepted: never for what is refused whatever it says.
+
+    Asking may use a one-time code up. Only a step that lists the kind as `verified` wants it asked about.
+    """
+    once = verdict.claims.replay_id
+    if not verdict.needs_online or (once is not None and (history.has(once) or history.is_full)):
+        return False
+    answer, _ = _judge(replace(verdict, outcome=Outcome.VERIFIED), step, trust, now)
+    if answer is Answer.PROVISIONAL:
+        return trust is not None and not _is_offline_limit_reached(history, trust.policy)
+    return answer is not Answer.REFUSE
+
+
+def decide(
+    verdict: Verdict, step: str, trust: Trust | None, history: History, now: Interval, *, signed_ms: int = 0
+) -> Decision:
     """Decide for one scan, and claim its one-time code in `history` where it is used up.
 
+    signed_ms: the latest instant that somebody with a key has vouched for; 0 where nobody has.
     The caller stores the decision next; where that definitely failed it calls `history.release`.
     """
     answer, reason = _judge(verdict, step, trust, now)
     claims = verdict.claims
     claim = None
-    if answer is not Answer.REFUSE and claims.replay_id is not None:
+    if (answer is not Answer.REFUSE or reason == "policy.not-verifiable") and claims.replay_id is not None:
         if history.has(claims.replay_id):
             answer, reason = Answer.REFUSE, "replay.used"
-        elif history.is_full:
+        elif answer is not Answer.REFUSE and history.is_full:
             answer, reason = Answer.REFUSE, "policy.offline-limit"
-        else:
-            claim = ReplayClaim(claims.replay_id, _keep_until_ms(claims, now))
+        elif answer is not Answer.REFUSE:
+            claim = ReplayClaim(claims.replay_id, _keep_until_ms(claims, trust, now, signed_ms))
     if answer is Answer.PROVISIONAL and (trust is None or _is_offline_limit_reached(history, trust.policy)):
         answer, reason, claim = Answer.REFUSE, "policy.offline-limit", None
     is_provisional = answer is Answer.PROVISIONAL
@@ -176,6 +195,8 @@ def _accept(verdict: Verdict, kinds: frozenset[str]) -> tuple[Answer, str]:
     family = verdict.family
     if f"{family}.any" in kinds or (type_ is not None and f"{family}.{type_.name.lower()}" in kinds):
         return Answer.ACCEPT, "ok"
+    if "online" in verdict.unchecked:
+        return Answer.REFUSE, verdict.reason  # the platform would have settled it: that it did not is in the way
     if type_ is CodeType.STATIC and f"{family}.dynamic" in kinds:
         return Answer.REFUSE, "policy.dynamic-required"
     if verdict.outcome is Outcome.UNVERIFIABLE:
@@ -194,7 +215,9 @@ def _is_offline_limit_reached(history: History, policy: Policy | None) -> bool:
     return policy is None or history.provisional_unsettled >= policy.offline.provisional_unsettled_max
 
 
-def _keep_until_ms(claims: Claims, now: Interval) -> int:
+def _keep_until_ms(claims: Claims, trust: Trust | None, now: Interval, signed_ms: int) -> int:
+    """Return how long a code used now is kept. One without a date counts from signed time where the clock is behind."""
     if claims.expires_at_s is not None:
         return claims.expires_at_s * 1000 + REPLAY_GRACE_MS
-    return (now.latest_ms or now.earliest_ms) + REPLAY_KEEP_UNDATED_MS
+    issued_ms = trust.trust_list.issued_at_s * 1000 if trust is not None else 0
+    return max(now.latest_ms or now.earliest_ms, issued_ms, signed_ms) + REPLAY_KEEP_UNDATED_MS

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 
 POLICY_BYTES_MAX = 65_536
+ONLINE_FAMILIES = frozenset({"national"})  # families without an offline proof that a platform can settle
 _CODE_KIND = re.compile(r"[a-z0-9-]{1,16}\.(static|dynamic|any)")
 _STEP_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 
@@ -22,8 +23,9 @@ class PolicyInvalid(Exception):
 class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One medical step (platforms.md lists them).
 
-    verified: code kinds ("family.static", "family.dynamic", "family.any") accepted when proven offline.
-    provisional: code kinds accepted provisionally where no offline proof exists.
+    verified: code kinds ("family.static", "family.dynamic", "family.any") accepted when proven: by a signature, or, in
+    families that have none, by the platform, which is asked then. provisional: code kinds accepted provisionally where
+    there is no proof.
     confirm: whose yes is needed before the step goes on, if anyone's.
     med_step, scene: the national numbers of the step.
     """
@@ -84,6 +86,11 @@ def parse_policy(data: bytes) -> Policy:
             if not _CODE_KIND.fullmatch(kind):
                 raise PolicyInvalid(f"steps.{name}: {kind!r} is not of the form family.static|dynamic|any")
     return policy
+
+
+def is_online_wanted(policy: Policy) -> bool:
+    """Say whether any step wants the platform asked: it lists as verified a kind that has no offline proof."""
+    return any(kind.partition(".")[0] in ONLINE_FAMILIES for step in policy.steps.values() for kind in step.verified)
 
 
 def _without(kinds: frozenset[str], gone: frozenset[str]) -> frozenset[str]:

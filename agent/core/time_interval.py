@@ -54,6 +54,11 @@ class SignedTime:
         """Take note of a signed instant."""
         self._latest_ms = max(self._latest_ms, at_ms)
 
+    @property
+    def latest_ms(self) -> int:
+        """The latest of them; 0 where there was none."""
+        return self._latest_ms
+
     def backed(self, now: Interval) -> Interval:
         """Return the time as far as both the clock and something signed say so; its end stays open."""
         return Interval(min(now.earliest_ms, self._latest_ms), None)

@@ -31,8 +31,10 @@ UNCHECKED_MAX = 8
 
 _EDDSA = -8
 _SCOPE_TERMINAL = 0  # record.cddl, replay-scope: single use is enforced by this terminal alone, so far
+_SCOPE_PLATFORM = 2  # by the platform, which was asked and used the code up
 _X25519_SPKI_PREFIX = bytes.fromhex("302a300506032b656e032100")  # RFC 8410 §4; 32 key bytes follow
 _VERDICTS = {Outcome.VERIFIED: 0, Outcome.UNVERIFIABLE: 1, Outcome.REFUSED: 2}
+_VERIFIED_ONLINE = 3
 
 
 class Kind(IntEnum):
@@ -135,25 +137,28 @@ class Sealed:
 def draft_decision(scan: Scan, decision: Decision, trust: Trust | None) -> Draft:
     """Draft the record of one decision (record.cddl, decision-record), stamped with the scan's instant."""
     verdict, claims = decision.verdict, decision.verdict.claims
+    is_online = verdict.proof == "online"
     body: dict[int, object] = {
         10: decision.step,
         11: int(decision.answer),
         12: decision.reason,
-        13: _VERDICTS[verdict.outcome],
+        13: _VERIFIED_ONLINE if is_online else _VERDICTS[verdict.outcome],
         14: verdict.reason,
         15: verdict.family,
         23: scan.scanner,
     }
     if claims.type is not None:
         body[16] = int(claims.type)
-    # Only a proven issuer is written in clear: what an unsigned or forged code calls its issuer may be anything,
+    if verdict.attempt_id is not None:
+        body[28] = verdict.attempt_id
+    # Only a signed issuer is written in clear: what an unsigned or forged code calls its issuer may be anything,
     # somebody's document number too. One of a length the format has no room for is left out, never cut.
-    issuer = claims.issuer if verdict.outcome is Outcome.VERIFIED else None
+    issuer = claims.issuer if verdict.proof == "signature" else None
     if issuer is not None and 1 <= len(issuer.encode()) <= ISSUER_BYTES_MAX:
         body[17] = issuer
     if decision.claim is not None:
         body[18] = decision.claim.replay_id
-        body[19] = _SCOPE_TERMINAL
+        body[19] = _SCOPE_PLATFORM if is_online else _SCOPE_TERMINAL
     if trust is not None:
         body[20] = [trust.trust_list.version, trust.age_s(scan.at.now)]
     if verdict.unchecked:

@@ -21,7 +21,7 @@ class CodeType(IntEnum):
 
 
 class Outcome(StrEnum):
-    """VERIFIED: proven offline. UNVERIFIABLE: the format has no offline proof. REFUSED: with a reason."""
+    """VERIFIED: proven; Verdict.proof says how. UNVERIFIABLE: this format has no proof. REFUSED: with a reason."""
 
     VERIFIED = "verified"
     UNVERIFIABLE = "unverifiable"
@@ -43,7 +43,8 @@ class Claims(msgspec.Struct, frozen=True, gc=False):
     """What a code says about itself. Instants are in seconds since 1970.
 
     card: 32 raw bytes. token: the opaque one-time token of a national dynamic code. replay_id: 16 bytes, for codes that
-    work once. text: the code itself, only for families whose text the platform needs.
+    work once. text: the code itself, only for families whose text the platform needs. masked_name: the holder's, as the
+    platform masked it: shown, never stored or logged.
     """
 
     type: CodeType | None = None
@@ -55,6 +56,7 @@ class Claims(msgspec.Struct, frozen=True, gc=False):
     card: bytes | None = None
     token: bytes | None = None
     text: bytes | None = None
+    masked_name: str | None = None
 
     def __repr__(self) -> str:
         shown = ("type", "issuer", "key_id", "issued_at_s", "expires_at_s", "replay_id")
@@ -68,6 +70,7 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     claims: present when verified or unverifiable; when refused, only what policy and the record may still use.
     unchecked: what this verdict does not vouch for, e.g. ("time",) when the clock is too uncertain, ("revocation",).
     needs_online: the family has a platform call that would settle it.
+    attempt_id: 16 bytes, where the platform was asked (agent/core/online.py).
     """
 
     family: str
@@ -76,3 +79,11 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     claims: Claims = Claims()
     unchecked: tuple[str, ...] = ()
     needs_online: bool = False
+    attempt_id: bytes | None = None
+
+    @property
+    def proof(self) -> str | None:
+        """Say what proves a verified code: "signature", checked here, or "online", the platform's word; else None."""
+        if self.outcome is not Outcome.VERIFIED:
+            return None
+        return "signature" if self.attempt_id is None else "online"

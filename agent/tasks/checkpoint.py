@@ -5,27 +5,36 @@ happen without an await between them.
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from agent.core.codes import recognise
-from agent.core.decision import Decision, History, decide
+from agent.core.decision import Decision, History, decide, is_worth_asking
 from agent.core.scan import Scan
-from agent.core.transaction import draft_decision
+from agent.core.time_interval import SignedTime
+from agent.core.transaction import Transaction, draft_decision
+from agent.core.trust_list import Trust
+from agent.core.verdict import Verdict
 from agent.core.verification import verify
 from agent.ports import Clock, Display, Ledger, LedgerFull, LedgerRefused, Scanner, TrustStore
+from agent.tasks.online import Online
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What every scanner's checkpoint shares: one history, one ledger, one display."""
+    """What every scanner's checkpoint shares: one history, one ledger, one display.
+
+    online: None where there is nobody to ask.
+    """
 
     ledger: Ledger
     trust_store: TrustStore
     history: History
     display: Display
     clock: Clock
+    online: Online | None = None
+    signed_time: SignedTime = field(default_factory=SignedTime)
 
     async def watch(self, scanner: Scanner, step: str) -> None:
         """Pass every scan of one scanner, for the life of the agent. Raises LedgerBroken."""
@@ -33,26 +42,38 @@ class Checkpoint:
             await self.check(scan, step)
 
     async def check(self, scan: Scan, step: str) -> None:
-        """Judge one scan, store the decision, then show it."""
+        """Judge one scan, ask the platform where that settles it, store the decision, then show it."""
         trust = self.trust_store.current
         code = recognise(scan)
         verdict = verify(code, trust, self.clock.now().now)
+        try:
+            if self.online and trust and is_worth_asking(verdict, step, trust, self.history, self.clock.now().now):
+                verdict = await self.online.ask(scan, verdict, step, trust)
+            decision, transaction = await self._decide(scan, verdict, step, trust)
+        except LedgerFull:
+            log.error("the ledger is full: nothing is accepted until there is space")
+            await self.display.notice("ledger-full", "storage is full: nothing can be accepted now")
+            return
+        await self.display.show(scan.scanner, decision, transaction)
+
+    async def _decide(
+        self, scan: Scan, verdict: Verdict, step: str, trust: Trust | None
+    ) -> tuple[Decision, Transaction]:
+        """Decide and store; return both once it is durable. Raises LedgerFull, LedgerBroken."""
         while True:
-            decision = decide(verdict, step, trust, self.history, self.clock.now().now)
+            now, signed_ms = self.clock.now().now, self.signed_time.latest_ms
+            decision = decide(verdict, step, trust, self.history, now, signed_ms=signed_ms)
             try:
                 transaction = await self.ledger.append(draft_decision(scan, decision, trust))
             except LedgerFull:
                 self.history.release(decision)
-                log.error("the ledger is full: nothing is accepted until there is space")
-                await self.display.notice("ledger-full", "storage is full: nothing can be accepted now")
-                return
+                raise
             except LedgerRefused:
                 # The ledger knows this one-time code although the history did not: keep it claimed and decide again.
                 self._keep_claim(decision)
                 continue
-            break
-        self.history.stored(decision, transaction.seq)
-        await self.display.show(scan.scanner, decision, transaction)
+            self.history.stored(decision, transaction.seq)
+            return decision, transaction
 
     def _keep_claim(self, decision: Decision) -> None:
         claim = decision.claim

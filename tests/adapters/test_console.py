@@ -285,3 +285,40 @@ def test_an_unverifiable_code_is_never_called_genuine():
         text = text_for(Decision(answer, "family.no-offline-proof", "registration", verdict))
         assert "genuine" not in text["en"]
         assert "cannot be checked" in text["en"]
+
+
+NAMED = Decision(
+    Answer.ACCEPT,
+    "ok",
+    "payment",
+    Verdict("national", Outcome.VERIFIED, "ok", Claims(masked_name="张*"), attempt_id=b"a" * 16),
+)
+
+
+async def test_a_masked_name_is_told_to_those_who_listen_now_and_never_again(served):
+    console, _, client = served
+    async with client.get("/v1/events") as stream:
+        await console.show("desk", NAMED, transaction(1))
+        _, event = await next_event(stream)
+    assert (event["name"], event["proof"]) == ("张*", "online")
+    async with client.get("/v1/events", headers={"Last-Event-ID": "0"}) as stream:
+        _, event = await next_event(stream)
+    assert event["seq"] == 1
+    assert "张" not in json.dumps(event, ensure_ascii=False)
+
+
+async def test_a_masked_name_is_in_no_line():
+    stream = io.StringIO()
+    lines = Lines(stream)
+    await Console(lines_to=lines).show("desk", NAMED, transaction(1))
+    lines.close()
+    assert "national, verified" in stream.getvalue()
+    assert "张" not in stream.getvalue()
+
+
+def test_a_code_the_platform_did_not_settle_says_so():
+    verdict = Verdict("national", Outcome.UNVERIFIABLE, "online.no-answer", unchecked=("online",))
+    refused = text_for(Decision(Answer.REFUSE, "online.no-answer", "payment", verdict))
+    assert "does not answer" in refused["en"]
+    assert "平台没有应答" in refused["zh"]
+    assert "staff will check" in text_for(Decision(Answer.PROVISIONAL, "online.no-answer", "payment", verdict))["en"]

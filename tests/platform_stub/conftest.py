@@ -162,6 +162,7 @@ def put_vector_keys(directory: Path) -> None:
         ("issuer-eddsa", generate.ISSUER_ED),
         ("issuer-sm2", Sm2PrivateKey(generate.ISSUER_SM2.d)),
         ("receipt", generate.PLATFORM),
+        ("verification", generate.VERIFICATION),
         ("seal", generate.SEAL),
     ):
         (directory / f"{name}.pem").unlink()

@@ -137,7 +137,7 @@ def test_init_makes_keys_only_the_owner_reads_and_never_writes_over(tmp_path, ca
     directory = tmp_path / "p"
     assert cli.main(["init", str(directory), "--issuer", "4401"]) == 0
     before = {path: path.read_bytes() for path in (directory / "keys").iterdir()}
-    assert len(before) == 11
+    assert len(before) == 13
     assert {path.stat().st_mode & 0o777 for path in before} == {0o600}
     assert (directory / "root.json").read_bytes() == (directory / "repository/metadata/1.root.json").read_bytes()
     assert cli.main(["init", str(directory)]) == 1

@@ -167,6 +167,7 @@ ISSUER_SM2 = sm2_key("issuer sm2")
 STRANGER = p256_key("issuer that is in no trust list")
 TERMINAL = ed25519_key("terminal")
 PLATFORM = ed25519_key("platform receipt")
+VERIFICATION = ed25519_key("platform verification")
 SEAL = x25519.X25519PrivateKey.from_private_bytes(seed("platform seal"))
 CARD = hashlib.sha256(b"an invented card").digest()
 CTI = hashlib.sha256(b"an invented cti").digest()[:8]
@@ -435,7 +436,69 @@ def chain_vectors() -> tuple[dict, dict, dict]:
     )  # fmt: skip
 
 
+def online_vectors() -> dict:
+    """Return a national one-time code asked about: the attempt's record, the question, and what may come back."""
+    token = hashlib.sha256(b"an invented token").digest()[:16]
+    code = CARD.hex().upper() + ":0:" + token.hex().upper()
+    replay_id = hashlib.sha256(b"scanward-replay-1" + bytes([32]) + CARD + token).digest()[:16]
+    attempt_id = hashlib.sha256(b"scanward-attempt-1" + bytes([7]) + b"kiosk-1" + replay_id).digest()[:16]
+    ledger_id = hashlib.sha256(b"an invented ledger").digest()[:16]
+    stamp = [hashlib.sha256(b"an invented boot").digest()[:16], 1000, NOW_S * 1000, NOW_S * 1000 + 4000, "os"]
+    head = hashlib.sha256(ledger_id).digest()
+    attempt = {1: "kiosk-1", 2: ledger_id, 3: 1, 4: head, 5: 2, 6: stamp, 10: "payment", 15: "national", 16: 0,
+               18: replay_id, 23: "cashier", 28: attempt_id}  # fmt: skip
+    envelope = cose_sign1(TERMINAL, "scanward-record-1", cbor(attempt))
+    head = hashlib.sha256(b"\x00" + head + struct.pack(">Q", 1) + envelope).digest()
+    decision = {1: "kiosk-1", 2: ledger_id, 3: 2, 4: head, 5: 0, 6: stamp, 10: "payment", 11: 0, 12: "ok", 13: 3,
+                14: "ok", 15: "national", 16: 0, 18: replay_id, 19: 2, 20: [17, 60], 23: "cashier",
+                28: attempt_id}  # fmt: skip
+    request = {1: attempt_id, 2: "kiosk-1", 3: "demo", 4: "payment", 5: "national", 6: code.encode(), 7: NOW_S * 1000}
+    good = {1: attempt_id, 2: "kiosk-1", 3: 0, 4: "ok", 5: NOW_S * 1000, 6: "张**"}
+    answer = lambda fields, key=VERIFICATION, aad="scanward-verification-1": cose_sign1(key, aad, cbor(fields)).hex()
+    said = lambda finding, reason: {**{n: good[n] for n in (1, 2, 5)}, 3: finding, 4: reason}
+    return {
+        "about": "A national one-time code that the platform is asked about. believed: what a terminal makes of it.",
+        "now_s": NOW_S,
+        "code": code,
+        "replay_id": replay_id.hex(),
+        "attempt_id": attempt_id.hex(),
+        "attempt_record": envelope.hex(),
+        "decision_record": cose_sign1(TERMINAL, "scanward-record-1", cbor(decision)).hex(),
+        "request": cose_sign1(TERMINAL, "scanward-verify-1", cbor(request)).hex(),
+        "trust_list": {**trust_list(), "keys": [
+            trust_key("platform", "4420", PLATFORM, "EdDSA", ["receipt"]),
+            trust_key("platform", "4420", VERIFICATION, "EdDSA", ["verification"])]},
+        "answers": {
+            "genuine": answer(good),
+            "genuine without a name": answer(said(0, "ok")),
+            "genuine with a name in clear": answer({**good, 6: "张三丰"}),
+            "not genuine": answer(said(1, "online.used")),
+            "undecided": answer(said(2, "online.issuer-silent")),
+        },
+        "not_believed": {
+            "signed with the receipt key": answer(good, key=PLATFORM),
+            "signed as a receipt": answer(good, aad="scanward-receipt-1"),
+            "signed by the terminal itself": answer(good, key=TERMINAL),
+            "for another terminal": answer({**good, 2: "kiosk-2"}),
+            "about another attempt": answer({**good, 1: bytes(16)}),
+            "signed an hour ago": answer({**good, 5: (NOW_S - 3600) * 1000}),
+            "signed in an hour": answer({**good, 5: (NOW_S + 3600) * 1000}),
+            "genuine with another reason": answer({**good, 4: "online.used"}),
+            "not genuine, yet ok": answer(said(1, "ok")),
+            "a finding that is none": answer(said(3, "ok")),
+            "a finding as a boolean": answer(said(False, "ok")),
+            "a reason in capitals": answer(said(1, "online.USED")),
+            "a field too many": answer({**good, 7: 1}),
+            "a field too few": answer({n: good[n] for n in (1, 2, 3, 4)}),
+            "a list": cose_sign1(VERIFICATION, "scanward-verification-1", cbor([1, 2])).hex(),
+            "no signature": cbor(good).hex(),
+            "nothing": "",
+        },
+    }  # fmt: skip
+
+
 if __name__ == "__main__":
     write("ehc1.json", ehc1_vectors())
+    write("online.json", online_vectors())
     for name, value in zip(("records.json", "batch.json", "hello.json"), chain_vectors(), strict=True):
         write(name, value)

@@ -1,7 +1,8 @@
 """What people on the spot see: every decision and notice, as lines on the terminal and as server-sent events.
 
 Only what checkpoint and delivery hand over, after the commit. A listener that does not keep up is dropped, never waited
-for. Nothing personal passes here: an event names the record, the step, the answer and the reason.
+for. An event names the record, the step, the answer and the reason; of a person at most the masked name that the
+platform gave, once, to those who listen now: it is neither kept for later listeners nor written.
 """
 
 import asyncio
@@ -82,10 +83,12 @@ class Console:
                 "reason": decision.reason,
                 "family": verdict.family,
                 "verdict": verdict.outcome.value,
+                "proof": verdict.proof,
                 "type": verdict.claims.type.name.lower() if verdict.claims.type is not None else None,
                 "unchecked": list(verdict.unchecked),
                 "text": texts,
             },
+            live={"name": verdict.claims.masked_name},
         )
         self._line(
             decision.answer,
@@ -128,10 +131,13 @@ class Console:
             after = 0
         return [event for event in self._recent if event.number > after]
 
-    def _publish(self, topic: str, content: dict[str, object]) -> None:
+    def _publish(self, topic: str, content: dict[str, object], *, live: dict[str, object] | None = None) -> None:
+        """Hand out an event. live: what only those who listen now are told."""
         self._count += 1
-        event = Event(self._count, topic, msgspec.json.encode(content).decode())
-        self._recent.append(event)
+        event = kept = Event(self._count, topic, msgspec.json.encode(content).decode())
+        if live:
+            event = Event(self._count, topic, msgspec.json.encode(content | live).decode())
+        self._recent.append(kept)
         for listener in list(self._listeners):
             listener.put(event)
             if listener.is_dropped:

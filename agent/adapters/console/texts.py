@@ -50,6 +50,23 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "time.expired": ("此码已过期，请刷新后再扫。", "This code has expired. Please refresh it and scan again."),
     "time.future": ("此码尚未生效，请检查手机时间。", "This code is not valid yet. Please check your phone's clock."),
     "key.no-trust-list": ("终端尚未就绪，请稍候。", "This terminal is not ready yet. Please wait a moment."),
+    "online.no-answer": (
+        "平台没有应答，请稍候再扫，或到人工窗口。",
+        "The platform does not answer. Please scan again in a moment, or go to the desk.",
+    ),
+    "online.used": ("此码已使用，请刷新后再扫。", "This code was already used. Please refresh it and scan again."),
+    "online.expired": ("此码已过期，请刷新后再扫。", "This code has expired. Please refresh it and scan again."),
+    "online.revoked": ("此卡已注销或挂失，请到人工窗口。", "This card was revoked. Please go to the desk."),
+    "online.unknown-card": (
+        "平台查无此卡，请到人工窗口。",
+        "The platform does not know this card. Please go to the desk.",
+    ),
+    "online.unknown-token": ("此码不是真码，请联系工作人员。", "This code is not genuine. Please ask staff."),
+    "online.not-genuine": ("此码不是真码，请联系工作人员。", "This code is not genuine. Please ask staff."),
+    "online": (
+        "平台暂时无法核验此码，请稍候再扫，或到人工窗口。",
+        "The platform cannot check this code now. Please scan again in a moment, or go to the desk.",
+    ),
     "policy": ("此码不能用于本环节。", "This code cannot be used for this step."),
     "decode": ("二维码损坏，请重新出示。", "The code is damaged. Please show it again."),
     "signature": ("此码不是真码，请联系工作人员。", "This code is not genuine. Please ask staff."),

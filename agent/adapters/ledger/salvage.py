@@ -16,7 +16,7 @@ from agent.adapters.ledger.salvaged import settled_by_all
 from agent.adapters.ledger.sql import SQL, Row, rows, value
 from agent.core.decision import REPLAY_KEEP_UNDATED_MS
 from agent.core.delivery import StoredRecord
-from agent.core.transaction import link, record_of
+from agent.core.transaction import Kind, link, record_of
 
 log = logging.getLogger(__name__)
 
@@ -178,7 +178,7 @@ def _claim_of(row: StoredRecord) -> Row | None:
     """Return the one-time code a record used up, for the replay table: the record does not say how long to keep it."""
     record = record_of(row.envelope)
     stamp = record.get(6)
-    if 18 not in record or not isinstance(stamp, list) or len(stamp) != 5:
+    if record.get(5) != Kind.DECISION or 18 not in record or not isinstance(stamp, list) or len(stamp) != 5:
         return None
     return record[18], 0, (stamp[3] or stamp[2]) + REPLAY_KEEP_UNDATED_MS
 

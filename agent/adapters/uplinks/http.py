@@ -18,6 +18,7 @@ CBOR = "application/cbor"
 PROBLEM = "application/problem+json"  # RFC 9457; all of the platform's refusals are of this type
 ANSWER_BYTES_MAX = 1_048_576
 REASON_CHARS_MAX = 200
+KEEP_ALIVE_S = 15.0  # of an idle connection
 _ABOUT_THIS_BATCH = frozenset({400, 409, 413, 422})
 _TRY_LATER = frozenset({408, 425, 429})
 
@@ -72,14 +73,12 @@ class HttpUplink:
 
     def __init__(self, settings: Settings, terminal: str) -> None:
         self._base = f"{settings.url.rstrip('/')}/v1/terminals/{terminal}"
-        self._timeout = aiohttp.ClientTimeout(total=settings.timeout_s, sock_connect=settings.connect_timeout_s)
+        self._settings = settings
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         """Open the session; no connection is made yet."""
-        self._session = aiohttp.ClientSession(
-            timeout=self._timeout, headers={"Accept": CBOR}, cookie_jar=aiohttp.DummyCookieJar()
-        )
+        self._session = open_session(self._settings)
         return self
 
     async def __aexit__(
@@ -101,28 +100,43 @@ class HttpUplink:
     async def _post(self, call: str, body: bytes) -> bytes:
         if self._session is None:
             raise RuntimeError("the uplink is used outside its context")
-        try:
-            async with self._session.post(
-                f"{self._base}/{call}", data=body, headers={"Content-Type": CBOR}, allow_redirects=False
-            ) as response:
-                answer = await _bounded(response)
-                _raise_for(response, answer)
-                return answer
-        except aiohttp.ServerDisconnectedError as error:
-            # A TLS 1.3 server that refuses the client's certificate looks exactly like this.
-            raise PlatformUnreachable("the platform closed the connection before answering") from error
-        except aiohttp.ClientError as error:
-            raise PlatformUnreachable(f"no connection to the platform: {type(error).__name__}") from error
-        except TimeoutError as error:
-            raise PlatformUnreachable("the platform did not answer in time") from error
+        return await post(self._session, f"{self._base}/{call}", body)
 
 
-async def _bounded(response: aiohttp.ClientResponse) -> bytes:
+def open_session(settings: Settings, *, keep_alive_s: float = KEEP_ALIVE_S) -> aiohttp.ClientSession:
+    """Return a session with the limits that these settings set; the caller closes it. No connection is made yet."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(keepalive_timeout=keep_alive_s),
+        timeout=aiohttp.ClientTimeout(total=settings.timeout_s, sock_connect=settings.connect_timeout_s),
+        headers={"Accept": CBOR},
+        cookie_jar=aiohttp.DummyCookieJar(),
+    )
+
+
+async def post(
+    session: aiohttp.ClientSession, url: str, body: bytes, *, answer_bytes_max: int = ANSWER_BYTES_MAX
+) -> bytes:
+    """Post a message of the protocol; return the answer. Raises PlatformUnreachable, PlatformRejected."""
+    try:
+        async with session.post(url, data=body, headers={"Content-Type": CBOR}, allow_redirects=False) as response:
+            answer = await _bounded(response, answer_bytes_max)
+            _raise_for(response, answer)
+            return answer
+    except aiohttp.ServerDisconnectedError as error:
+        # A TLS 1.3 server that refuses the client's certificate looks exactly like this.
+        raise PlatformUnreachable("the platform closed the connection before answering") from error
+    except aiohttp.ClientError as error:
+        raise PlatformUnreachable(f"no connection to the platform: {type(error).__name__}") from error
+    except TimeoutError as error:
+        raise PlatformUnreachable("the platform did not answer in time") from error
+
+
+async def _bounded(response: aiohttp.ClientResponse, bytes_max: int) -> bytes:
     answer = bytearray()
     async for chunk in response.content.iter_chunked(65_536):
         answer += chunk
-        if len(answer) > ANSWER_BYTES_MAX:
-            raise PlatformUnreachable(f"an answer of more than {ANSWER_BYTES_MAX} bytes is not the platform's")
+        if len(answer) > bytes_max:
+            raise PlatformUnreachable(f"an answer of more than {bytes_max} bytes is not the platform's")
     return bytes(answer)
 
 

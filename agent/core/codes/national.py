@@ -11,7 +11,7 @@ Verification, in this order:
 
 1. Shape: decode.type, decode.token, decode.issuer name the field that is not as above.
 2. Revocation of the card, where a list is at hand.
-3. Unverifiable. A dynamic code wants an answer from the platform; its replay id is made from (card, token).
+3. Unverifiable. The platform could settle it; the replay id of a dynamic code is made from (card, token).
 """
 
 import re
@@ -57,7 +57,7 @@ def verify(code: Code, trust: Trust | None, now: Interval, trace: Trace | None) 
         trace("revocation", "no list at hand" if revoked is None else "the card is not revoked")
     # 3
     unchecked = ("revocation",) if revoked is None else ()
-    return Verdict(NAME, Outcome.UNVERIFIABLE, "family.no-offline-proof", claims, unchecked, needs_online=is_dynamic)
+    return Verdict(NAME, Outcome.UNVERIFIABLE, "family.no-offline-proof", claims, unchecked, needs_online=True)
 
 
 def _claims(text: str) -> Claims:

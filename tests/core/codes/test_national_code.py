@@ -36,7 +36,7 @@ def test_the_shapes_in_use_are_unverifiable_never_verified(
 ) -> None:
     verdict = verdict_of(text, revoked=revoked_cards())
     assert (verdict.outcome, verdict.reason) == (Outcome.UNVERIFIABLE, "family.no-offline-proof")
-    assert verdict.needs_online is (type_ is CodeType.DYNAMIC)
+    assert verdict.needs_online
     assert verdict.unchecked == ()
     claims = verdict.claims
     assert (claims.card, claims.type, claims.issuer, claims.token) == (CARD, type_, issuer, token)

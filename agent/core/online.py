@@ -1,0 +1,248 @@
+"""Asking the platform about a code that has no offline proof (docs/protocol/online.cddl): question, answer, verdict.
+
+The law: an answer counts only where a platform key signed it for this terminal, this attempt and about now. Whatever
+else comes, or does not come, is no answer: the code stays unverifiable and policy decides. Asking is tasks/online.py's.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from msgspec.structs import replace
+
+from agent.core.codes import cbor, cose
+from agent.core.scan import Scan
+from agent.core.time_interval import Interval
+from agent.core.transaction import Draft, Kind, Signer, encode, sign1
+from agent.core.trust_list import Trust, TrustedKey
+from agent.core.verdict import Claims, Outcome, Verdict
+
+VERIFY_AAD = b"scanward-verify-1"
+VERIFICATION_AAD = b"scanward-verification-1"
+USAGE = "verification"
+ATTEMPT_ID_BYTES = 16
+CODE_BYTES_MAX = 1_024  # online.cddl, verification-request 6
+VERIFICATION_BYTES_MAX = 4_096
+NAME_BYTES_MAX = 32  # online.cddl, verification 6
+NAME_CLEAR_MAX = 2  # characters of a masked name that are not "*"
+ANSWER_AGE_MS_MAX = 300_000  # the attempt id of a one-time code comes again: an old answer must not
+FAILURES_MAX = 3
+PAUSE_S = 15.0
+
+NO_ANSWER = "online.no-answer"
+NOT_BELIEVED = "online.not-believed"
+_NOT_GENUINE = "online.not-genuine"
+_UNDECIDED = "online.undecided"
+_REASON = re.compile(r"[a-z0-9.-]{1,64}")
+_SKEW_GRACE_MS = 15_000
+
+
+class VerificationInvalid(Exception):
+    """What came is no answer to what was asked; the message says why, without its content."""
+
+
+class Finding(IntEnum):
+    """online.cddl, verification 3."""
+
+    GENUINE = 0
+    NOT_GENUINE = 1
+    UNDECIDED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the platform is asked (online.cddl, verification-request). code: as read, at most 1,024 bytes."""
+
+    attempt_id: bytes
+    terminal: str
+    site: str
+    step: str
+    family: str
+    code: bytes = field(repr=False)
+    asked_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """A verified answer. reason: "ok" when genuine. masked_name: for the eyes of people on the spot, never kept."""
+
+    finding: Finding
+    reason: str
+    at_ms: int
+    masked_name: str | None = field(default=None, repr=False)
+
+
+def attempt_id_of(terminal: str, replay_id: bytes) -> bytes:
+    """Return the 16-byte attempt id of a one-time code: the same whenever this terminal asks about it (online.cddl)."""
+    name = terminal.encode("ascii")
+    return hashlib.sha256(b"scanward-attempt-1%c%b%b" % (len(name), name, replay_id)).digest()[:ATTEMPT_ID_BYTES]
+
+
+def draft_attempt(scan: Scan, verdict: Verdict, step: str, attempt_id: bytes) -> Draft:
+    """Draft the record that says the platform is about to be asked (record.cddl, attempt-record)."""
+    body: dict[int, object] = {10: step, 15: verdict.family, 23: scan.scanner, 28: attempt_id}
+    if verdict.claims.type is not None:
+        body[16] = int(verdict.claims.type)
+    if verdict.claims.replay_id is not None:
+        body[18] = verdict.claims.replay_id  # asked about; used up only by a decision
+    return Draft(Kind.ATTEMPT, scan.at, body)
+
+
+def sign_question(question: Question, signer: Signer) -> bytes:
+    """Return the signed verification-request."""
+    payload = {
+        1: question.attempt_id,
+        2: question.terminal,
+        3: question.site,
+        4: question.step,
+        5: question.family,
+        6: question.code,
+        7: question.asked_at_ms,
+    }
+    return sign1(signer, VERIFY_AAD, encode(payload))
+
+
+def read_verification(signed: bytes, attempt_id: bytes, terminal: str, trust: Trust, now: Interval) -> Verification:
+    """Return the answer about an attempt, if a platform key says so. Raises VerificationInvalid.
+
+    1. A COSE_Sign1 as cose.cddl has it, of at most 4,096 bytes.
+    2. Its key is a platform key of the trust list with the usage "verification", valid now, not revoked, and of the
+       header's algorithm.
+    3. The signature, with the external_aad of verifications, so nothing signed as something else passes.
+    4. The fields are those of online.cddl, for this terminal and this attempt.
+    5. It was signed about now: at most five minutes from the terminal's time, where that is known.
+    """
+    # 1
+    if len(signed) > VERIFICATION_BYTES_MAX:
+        raise VerificationInvalid("it is too long")
+    try:
+        message = cose.decode_sign1(signed)
+    except cose.CoseInvalid as error:
+        raise VerificationInvalid(f"not a signed verification: {error}") from error
+    # 2
+    key = _key(trust, message.key_id, now)
+    if key is None or key.key is None:
+        raise VerificationInvalid("signed with a key that the trust list does not name for verifications")
+    if cose.ALGORITHMS.get(message.alg) != key.alg:
+        raise VerificationInvalid("signed with another algorithm than its key's")
+    # 3
+    if not key.key.verify(message.signature, message.to_be_signed(VERIFICATION_AAD)):
+        raise VerificationInvalid("the signature is not the platform's")
+    # 4
+    try:
+        fields = cbor.decode_deterministic(message.payload)
+    except cbor.CborInvalid as error:
+        raise VerificationInvalid("the signed content is not CBOR as agreed") from error
+    verification = _verification(fields, attempt_id, terminal)
+    # 5
+    at_ms = verification.at_ms
+    if now.is_certainly_after(at_ms + ANSWER_AGE_MS_MAX) or now.is_certainly_before(at_ms - ANSWER_AGE_MS_MAX):
+        raise VerificationInvalid("it was not signed about now: it is old, or one of the two clocks is wrong")
+    return verification
+
+
+def settled(verdict: Verdict, attempt_id: bytes, verification: Verification) -> Verdict:
+    """Return the verdict that the platform's answer makes of an unverifiable one.
+
+    Genuine: verified, by the platform's word. Not genuine: refused, without card, token or text. Undecided: no answer.
+    """
+    claims, reason = verdict.claims, verification.reason
+    match verification.finding:
+        case Finding.GENUINE:
+            return replace(
+                verdict,
+                outcome=Outcome.VERIFIED,
+                reason="ok",
+                claims=replace(claims, masked_name=verification.masked_name),
+                needs_online=False,
+                attempt_id=attempt_id,
+            )
+        case Finding.NOT_GENUINE:
+            return Verdict(
+                verdict.family,
+                Outcome.REFUSED,
+                reason if reason.startswith("online.") else _NOT_GENUINE,
+                Claims(claims.type, claims.issuer),
+                attempt_id=attempt_id,
+            )
+        case Finding.UNDECIDED:
+            return unanswered(verdict, reason if reason.startswith("online.") else _UNDECIDED, attempt_id)
+
+
+def unanswered(verdict: Verdict, reason: str, attempt_id: bytes | None = None) -> Verdict:
+    """Return the verdict where the platform settled nothing. attempt_id: None where it was not even asked."""
+    return replace(verdict, reason=reason, unchecked=(*verdict.unchecked, "online"), attempt_id=attempt_id)
+
+
+class Breaker:
+    """Stops asking a platform that does not answer, so that nobody waits for it scan after scan.
+
+    After three failures in a row nobody asks for 15 s; then one tries, and the others wait for what comes of it.
+    """
+
+    def __init__(self) -> None:
+        self._failures = 0
+        self._again_at_s: float | None = None  # None: asking goes on
+
+    def may_ask(self, now_s: float) -> bool:
+        """Say whether to ask now."""
+        if self._again_at_s is None:
+            return True
+        if now_s < self._again_at_s:
+            return False
+        self._again_at_s = now_s + PAUSE_S
+        return True
+
+    def failed(self, now_s: float) -> bool:
+        """Count a question without an answer; say whether that began a pause."""
+        was_open = self._again_at_s is not None
+        self._failures += 1
+        if was_open or self._failures >= FAILURES_MAX:
+            self._again_at_s = now_s + PAUSE_S
+        return not was_open and self._again_at_s is not None
+
+    def succeeded(self) -> bool:
+        """Take note of an answer; say whether that ended a pause."""
+        was_open = self._again_at_s is not None
+        self._failures, self._again_at_s = 0, None
+        return was_open
+
+
+def _key(trust: Trust, key_id: bytes, now: Interval) -> TrustedKey | None:
+    if trust.revoked is not None and trust.revoked.has_kid("platform", key_id):
+        return None
+    for key in trust.trust_list.with_usage("platform", USAGE):
+        is_over = now.is_certainly_after(key.not_after_s * 1000 + _SKEW_GRACE_MS)
+        is_early = now.is_certainly_before(key.not_before_s * 1000 - _SKEW_GRACE_MS)
+        if key.key_id == key_id and not is_over and not is_early:
+            return key
+    return None
+
+
+def _verification(fields: object, attempt_id: bytes, terminal: str) -> Verification:
+    match fields:
+        case {1: bytes(about), 2: str(audience), 3: finding, 4: str(reason), 5: at_ms, **rest} if (
+            _is_number(finding, 2) and _is_number(at_ms, 2**63 - 1) and _REASON.fullmatch(reason) and rest.keys() <= {6}
+        ):
+            if about != attempt_id:
+                raise VerificationInvalid("it is about another attempt")
+            if audience != terminal:
+                raise VerificationInvalid("it is for another terminal")
+            if (finding == Finding.GENUINE) != (reason == "ok"):
+                raise VerificationInvalid("its finding and its reason do not agree")
+            return Verification(Finding(finding), reason, at_ms, _masked(rest.get(6)))
+    raise VerificationInvalid("its fields are not those of a verification")
+
+
+def _is_number(value: object, most: int) -> bool:
+    """Say whether this is a whole number up to `most`; `true` is not one, though Python thinks so."""
+    return type(value) is int and 0 <= value <= most
+
+
+def _masked(name: object) -> str | None:
+    """Return a name that is masked; one that is not (or is no name) is dropped, whoever signed it."""
+    if type(name) is not str or not name.isprintable() or not 1 <= len(name.encode()) <= NAME_BYTES_MAX:
+        return None
+    clear = len(name) - name.count("*")
+    return name if clear <= NAME_CLEAR_MAX and clear < len(name) else None

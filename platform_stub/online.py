@@ -1,0 +1,182 @@
+"""POST /v1/codes/verify (online.cddl): asks the issuer, here national.py, about one code, and signs what it says.
+
+The law: a token is used up by one attempt of one terminal, in one commit with the answer; that attempt, asked again,
+gets the same answer for a day. Nothing of a code or a person is stored in clear, logged, or repeated in an error.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric import ed25519
+
+from platform_stub import cbor, cose, statements
+from platform_stub.database import Database, Transaction
+from platform_stub.fields import MILLISECONDS, SITE_ID, TERMINAL_ID, Check, octets, text
+from platform_stub.national import Finding, Judgement, NationalCodes, masked_name
+from platform_stub.problem import Problem
+from platform_stub.registry import Registry, Terminal
+
+PATH = "/v1/codes/verify"
+VERIFY_AAD = "scanward-verify-1"
+VERIFICATION_AAD = "scanward-verification-1"
+REQUEST_BYTES_MAX = 2_048
+ISSUER_PATIENCE_S = 1.0  # a terminal has 1.5 s in all: beyond this the platform says that it cannot say
+REPEATED_FOR_MS = 86_400_000
+_OTHER_CODE = Judgement(Finding.UNDECIDED, "online.other-code")
+_CBOR = "application/cbor"
+_FIELDS: dict[int, Check] = {
+    1: octets(16),
+    2: TERMINAL_ID,
+    3: SITE_ID,
+    4: text(r"[a-z][a-z0-9-]{0,31}"),
+    5: text(r"[a-z0-9-]{1,16}"),
+    6: octets(1, 1024),
+    7: MILLISECONDS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A verification-request, read and not yet believed."""
+
+    signed: cose.Signed
+    attempt_id: bytes
+    terminal: str
+    site: str
+    family: str
+    code: bytes = field(repr=False)
+
+
+class OnlineCodes:
+    """The route and what it needs. issuer_delay_s: how long the issuer takes to answer (0 but in a demonstration)."""
+
+    def __init__(
+        self,
+        database: Database,
+        registry: Registry,
+        codes: NationalCodes,
+        key: ed25519.Ed25519PrivateKey,
+        now_ms: Callable[[], int],
+        issuer_delay_s: float = 0.0,
+    ) -> None:
+        self._database = database
+        self._registry = registry
+        self._codes = codes
+        self._key = key
+        self._now_ms = now_ms
+        self._issuer_delay_s = issuer_delay_s
+
+    def routes(self, read_registrations: Callable[[web.Application], Awaitable[None]]) -> list[web.RouteDef]:
+        """Return the routes. read_registrations: looks for terminals registered since."""
+
+        async def verify(request: web.Request) -> web.Response:
+            asked = await _read(request)
+            if self._terminal(asked) is None:
+                await read_registrations(request.app)
+            return web.Response(body=await self._answer(asked), content_type=_CBOR)
+
+        return [web.post(PATH, verify), web.get(PATH, _ready)]
+
+    def _terminal(self, asked: Request) -> Terminal | None:
+        """Return the registered terminal that signed this."""
+        terminal = self._registry.find(asked.terminal)
+        has_signed = terminal is not None and terminal.kid == asked.signed.kid
+        if terminal is None or not has_signed or not cose.is_signed_by(terminal.key, VERIFY_AAD, asked.signed):
+            return None
+        return terminal
+
+    async def _answer(self, asked: Request) -> bytes:
+        terminal = self._terminal(asked)
+        if terminal is None:
+            raise Problem(401, "terminal.signature", "Not signed with the key of a registered terminal.")
+        if terminal.site != asked.site:
+            raise Problem(409, "message.other-site", "The terminal is registered for another site.")
+        judgement = await self._recall(asked) or await self._ask_issuer(asked)
+        if judgement is _OTHER_CODE:
+            raise Problem(409, judgement.reason, "This attempt was about another code.")
+        fields: dict[int, Any] = {1: asked.attempt_id, 2: asked.terminal, 3: int(judgement.finding)}
+        fields |= {4: judgement.reason, 5: self._now_ms()}
+        if judgement.name is not None:
+            fields[6] = judgement.name
+        return cose.sign(self._key, VERIFICATION_AAD, cbor.encode(fields))
+
+    async def _recall(self, asked: Request) -> Judgement | None:
+        rows = await self._database.read(statements.ATTEMPT, (asked.terminal, asked.attempt_id))
+        return _repeated(asked, [tuple(row) for row in rows], self._now_ms())
+
+    async def _ask_issuer(self, asked: Request) -> Judgement:
+        await asyncio.sleep(min(self._issuer_delay_s, ISSUER_PATIENCE_S))
+        if self._issuer_delay_s > ISSUER_PATIENCE_S:
+            return Judgement(Finding.UNDECIDED, "online.issuer-silent")
+        judgement = self._codes.judge(asked.code, self._now_ms() // 1000)
+        if judgement.finding is Finding.UNDECIDED:
+            return judgement
+        return await self._database.write(lambda db: self._settle(db, asked, judgement))
+
+    async def _settle(self, db: Transaction, asked: Request, judgement: Judgement) -> Judgement:
+        """Use a code up and note the answer: within one commit. Raises nothing but the database's errors."""
+        now_ms = self._now_ms()
+        attempt = (asked.terminal, asked.attempt_id)
+        rows = await db.rows(statements.ATTEMPT, attempt)
+        if (repeated := _repeated(asked, [tuple(row) for row in rows], now_ms)) is not None:
+            return repeated
+        if judgement.once is not None:
+            code_hash, expires_at_ms = judgement.once
+            await db.execute(statements.FORGET_USED, (now_ms - REPEATED_FOR_MS,))
+            await db.execute(statements.USE, (code_hash, *attempt, expires_at_ms))
+            (user,) = await db.rows(statements.USED_BY, (code_hash,))
+            if tuple(user) != attempt:
+                judgement = Judgement(Finding.NOT_GENUINE, "online.used")
+        await db.execute(statements.FORGET_ATTEMPTS, (now_ms - REPEATED_FOR_MS,))
+        said = (int(judgement.finding), judgement.reason, now_ms)
+        await db.execute(statements.NOTE_ATTEMPT, (*attempt, _hash_of(asked.code), *said))
+        return judgement
+
+
+async def _ready(_: web.Request) -> web.Response:
+    """Answer a terminal that only wants to hold a connection open."""
+    return web.Response(status=204)
+
+
+async def _read(request: web.Request) -> Request:
+    if request.content_type != _CBOR:
+        raise Problem(415, "message.type", f"The message must be {_CBOR}.")
+    if (request.content_length or 0) > REQUEST_BYTES_MAX:
+        raise Problem(413, "message.too-large", f"At most {REQUEST_BYTES_MAX} bytes are read.")
+    body = await request.read()
+    if len(body) > REQUEST_BYTES_MAX:
+        raise Problem(413, "message.too-large", f"At most {REQUEST_BYTES_MAX} bytes are read.")
+    try:
+        signed = cose.read_signed(body)
+        fields = cbor.decode(signed.payload)
+    except (cose.CoseInvalid, cbor.CborInvalid) as error:
+        raise Problem(400, "message.malformed", f"verification-request: {error}") from error
+    if type(fields) is not dict or fields.keys() != _FIELDS.keys():
+        raise Problem(400, "message.malformed", "verification-request: not a map of exactly the fields of its CDDL")
+    for number, check in _FIELDS.items():
+        if not check(fields[number]):
+            raise Problem(400, "message.malformed", f"verification-request: field {number} does not fit")
+    return Request(signed, fields[1], fields[2], fields[3], fields[5], fields[6])
+
+
+def _repeated(asked: Request, rows: list[tuple[Any, ...]], now_ms: int) -> Judgement | None:
+    """Return what this attempt was answered before; _OTHER_CODE: one id for two codes is nobody's honest mistake."""
+    if not rows:
+        return None
+    code_hash, finding, reason, at_ms = rows[0]
+    if bytes(code_hash) != _hash_of(asked.code):
+        return _OTHER_CODE
+    if at_ms < now_ms - REPEATED_FOR_MS:
+        return None  # its token has long expired: it is judged like any other
+    name = None
+    if finding == Finding.GENUINE:
+        name = masked_name(bytes.fromhex(asked.code[:64].decode("ascii")))
+    return Judgement(Finding(finding), reason, name)
+
+
+def _hash_of(code: bytes) -> bytes:
+    return hashlib.sha256(code.upper()).digest()  # a scanner with Caps Lock on reads the same code
