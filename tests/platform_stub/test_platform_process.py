@@ -21,6 +21,7 @@ START_S_MAX = 60
 
 def start(directory, *arguments):
     """Start the platform; return (process, address of its page)."""
+    arguments = arguments or ("--no-mqtt",)
     command = [sys.executable, "-m", "platform_stub", "run", str(directory), "--listen", "127.0.0.1:0", *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     line = process.stdout.readline()
@@ -87,7 +88,7 @@ def test_a_port_in_use_and_a_directory_in_use_are_one_clear_line(tmp_path, capsy
     assert cli.main(["init", str(tmp_path / "p")]) == 0
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        assert cli.main(["run", str(tmp_path / "p"), "--listen", address]) == 1
+        assert cli.main(["run", str(tmp_path / "p"), "--listen", address, "--no-mqtt"]) == 1
     process, _ = start(tmp_path / "p")
     capsys.readouterr()
     assert cli.main(["run", str(tmp_path / "p"), "--listen", "127.0.0.1:0"]) == 1
