@@ -78,21 +78,21 @@ class Broker:
         self._directory = directory
         self._terminals = terminals
         self._process: asyncio.subprocess.Process | None = None
-        self._is_taken = self._is_listening = self._is_stale = False
-
-    @property
-    def pid(self) -> int | None:
-        """The process, while there is one."""
-        return self._process.pid if self._process is not None else None
+        self._is_taken = self._is_stale = False
+        self._listening = asyncio.Event()
 
     def address(self) -> BrokerAddress:
         """Return how the platform itself reaches it."""
         return BrokerAddress(self.host, self.port, PLATFORM_USER, self._own_password)
 
+    async def listening(self) -> None:
+        """Return once it takes connections: no password of ours goes to whatever else may listen there."""
+        await self._listening.wait()
+
     def reload(self) -> None:
         """Let in the terminals registered now, and no others; connections of the rest go on undisturbed."""
         self._is_stale = True
-        if self._process is None or not self._is_listening:
+        if self._process is None or not self._listening.is_set():
             return  # it may not heed the signal yet: _run_once comes back to this
         self._is_stale = False
         self._configure()
@@ -137,20 +137,20 @@ class Broker:
                 status = await self._process.wait()
                 listening.cancel()
         finally:
-            self._is_listening = False
+            self._listening.clear()
             await _end(self._process)
         return f"status {status}, see {self._directory / 'nats.log'}"
 
     async def _await_listening(self) -> None:
         """Wait until it takes connections, and tell it of terminals that came meanwhile."""
-        while not self._is_listening:
+        while not self._listening.is_set():
             try:
                 _, writer = await asyncio.open_connection(self.host, self.port)
             except OSError:
                 await asyncio.sleep(LISTENING_ASKED_EVERY_S)
                 continue
             writer.close()
-            self._is_listening = True
+            self._listening.set()
         if self._is_stale:
             self.reload()
 

@@ -87,19 +87,24 @@ class _Inbox(asyncio.Queue[aiomqtt.Message]):
 
 
 class MqttCarrier:
-    """Connects, answers, and says what is to be said unasked. at_start: what is said at each connection."""
+    """Connects, answers, and says what is to be said unasked.
+
+    at_start: what is said at each connection. connected: called at each. reachable: awaited before each.
+    """
 
     def __init__(
         self,
         address: BrokerAddress,
         conversation: Conversation,
         at_start: Callable[[], Awaitable[list[Saying]]],
-        connected: Callable[[], None] = lambda: None,
+        connected: Callable[[], None],
+        reachable: Callable[[], Awaitable[None]],
     ) -> None:
         self._address = address
         self._conversation = conversation
         self._at_start = at_start
         self._connected = connected
+        self._reachable = reachable
         self._sayings: asyncio.Queue[Saying] = asyncio.Queue(SAYINGS_WAITING_MAX)
         self._in_work = asyncio.Semaphore(IN_WORK_MAX)
         self._of_terminal: Counter[str] = Counter()
@@ -115,6 +120,7 @@ class MqttCarrier:
         """Talk over one connection after another, until cancelled."""
         loop, delay_s, failures = asyncio.get_running_loop(), DELAY_S_FIRST, 0
         while True:
+            await self._reachable()
             started_at_s = loop.time()
             try:
                 await self._talk()
@@ -122,7 +128,7 @@ class MqttCarrier:
                 if loop.time() - started_at_s >= STABLE_S:
                     delay_s, failures = DELAY_S_FIRST, 0
                 failures += 1
-                if failures == FAILURES_UNTIL_SAID:  # a broker that starts takes a moment; later it only repeats itself
+                if failures == FAILURES_UNTIL_SAID:  # a broker may just be starting; later it only repeats itself
                     _log.warning("no connection to the broker %s (%s); tried on", self._address, _why(group))
             await asyncio.sleep(delay_s * (0.5 + secrets.randbelow(1_000) / 2_000))
             delay_s = min(2 * delay_s, DELAY_S_MAX)

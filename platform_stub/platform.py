@@ -108,12 +108,13 @@ async def running(
         conversation = Conversation(database, speakers, receipt_key, changes, now_ms)
         online = OnlineCodes(database, registry, codes, verification_key, now_ms, issuer_delay_s)
         watch = Watch(layout, database, speakers, repository, changes, now_ms, command_key)
+        reachable = _at_once
         works = {"writer": database.run, "timestamp": lambda: _keep_fresh(repository, now_ms), "watch": watch.run}
         if broker is not None:
-            works["broker"], mqtt = broker.run, broker.address()
+            works["broker"], mqtt, reachable = broker.run, broker.address(), broker.listening
         if isinstance(mqtt, BrokerAddress):
             announcements, address = Announcements(database, repository, speakers, now_ms), mqtt
-            carrier = MqttCarrier(address, conversation, announcements.all, lambda: answering(str(address)))
+            carrier = MqttCarrier(address, conversation, announcements.all, lambda: answering(str(address)), reachable)
             watch.trusted = lambda timestamp: carrier.say(announcements.trust(timestamp))
             watch.commanded = lambda terminal, command: carrier.say(announcements.command(terminal, command))
             works["mqtt"] = carrier.run
@@ -128,6 +129,10 @@ async def running(
 
 def _nobody() -> None:
     """Tell no broker."""
+
+
+async def _at_once() -> None:
+    """Wait for nothing: whether another's broker can be reached, connecting tells."""
 
 
 async def _keep_fresh(repository: Repository, now_ms: Callable[[], int]) -> None:

@@ -1,5 +1,6 @@
 """A terminal and a platform to test against. The terminal writes the wire with the vectors' generator alone."""
 
+import asyncio
 import hashlib
 import json
 import sqlite3
@@ -23,6 +24,7 @@ from platform_stub.platform import make_platform, running
 from platform_stub.sm2 import Sm2PrivateKey
 
 NOW_S = generate.NOW_S
+MQTT_S_MAX = 30
 CBOR = {"Content-Type": "application/cbor"}
 
 
@@ -93,6 +95,16 @@ class SimulatedTerminal:
         fields |= {8: receipted} | {int(name[1:]): value for name, value in changes.items()}
         return generate.cbor(fields)
 
+    def status(self, state=0, at_ms=NOW_S * 1000, report="{}", **changes):
+        fields = {1: self.id, 2: self.site, 3: state, 4: at_ms, 5: "simulated/1", 6: report}
+        fields |= {int(name[1:]): value for name, value in changes.items()}
+        return generate.cose_sign1(self.key, "scanward-status-1", generate.cbor(fields))
+
+    def answer(self, command_id, outcome=0, said="", **changes):
+        fields = {1: command_id, 2: self.id, 3: outcome, 4: said, 5: NOW_S * 1000}
+        fields |= {int(name[1:]): value for name, value in changes.items()}
+        return generate.cose_sign1(self.key, "scanward-answer-1", generate.cbor(fields))
+
 
 @dataclass
 class PlatformUnderTest:
@@ -104,6 +116,17 @@ class PlatformUnderTest:
     clock_s: list = field(default_factory=lambda: [NOW_S])
     ask: object = None  # the database, asked as an outsider does
     place: Path | Server | None = None
+    brokers: asyncio.Queue = field(default_factory=asyncio.Queue)  # an address each time MQTT begins to be answered
+
+    async def broker(self):
+        """Return (host, port) of the broker once the platform answers there."""
+        async with asyncio.timeout(MQTT_S_MAX):
+            host, _, port = (await self.brokers.get()).partition("://")[2].rpartition(":")
+        return host, int(port)
+
+    async def page(self):
+        async with self.client.get("/") as answer:
+            return await answer.text()
 
     def register(self, terminal):
         path = self.layout.terminals / f"{terminal.id}.json"
@@ -217,14 +240,15 @@ def run_platform(platform_directory, place, ask_outside):
     """Return a context manager that runs the platform; entering it again finds what was stored."""
 
     @asynccontextmanager
-    async def run(*terminals):
-        layout, clock_s = Layout(platform_directory), [NOW_S]
+    async def run(*terminals, mqtt=None):
+        layout, clock_s, brokers = Layout(platform_directory), [NOW_S], asyncio.Queue()
+        now_ms = lambda: clock_s[0] * 1000  # noqa: E731
         async with (
-            running(layout, lambda: clock_s[0] * 1000, place=place) as app,
+            running(layout, now_ms, mqtt, brokers.put_nowait, place) as app,
             TestClient(TestServer(app)) as client,
         ):
             key = generate.PLATFORM.public_key()
-            platform = PlatformUnderTest(layout, client, key, clock_s, ask_outside, place)
+            platform = PlatformUnderTest(layout, client, key, clock_s, ask_outside, place, brokers)
             for terminal in terminals:
                 platform.register(terminal)
             yield platform

@@ -9,10 +9,13 @@ import sys
 from urllib.parse import urlsplit
 
 import cbor2
+import psutil
 import pytest
 from vectors import generate
 
+from fakes import brokers
 from platform_stub import cli
+from platform_stub.broker import find_program
 from platform_stub.health_code import read_code
 from platform_stub.issuer import Issuer, card_of
 
@@ -21,6 +24,7 @@ START_S_MAX = 60
 
 def start(directory, *arguments):
     """Start the platform; return (process, address of its page)."""
+    arguments = arguments or ("--no-mqtt",)
     command = [sys.executable, "-m", "platform_stub", "run", str(directory), "--listen", "127.0.0.1:0", *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     line = process.stdout.readline()
@@ -93,13 +97,25 @@ def test_a_port_in_use_and_a_directory_in_use_are_one_clear_line(tmp_path, capsy
     assert cli.main(["init", str(tmp_path / "p")]) == 0
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        assert cli.main(["run", str(tmp_path / "p"), "--listen", address]) == 1
+        assert cli.main(["run", str(tmp_path / "p"), "--listen", address, "--no-mqtt"]) == 1
     process, _ = start(tmp_path / "p")
     capsys.readouterr()
     assert cli.main(["run", str(tmp_path / "p"), "--listen", "127.0.0.1:0"]) == 1
     lines = capsys.readouterr().err.splitlines()
     assert lines == [f"scanward-platform: another scanward-platform runs on {tmp_path / 'p'}"]
     assert finish(process, signal.SIGTERM)[0] == 0
+
+
+def test_a_killed_platform_takes_its_broker_along(tmp_path):
+    brokers.require("nats")
+    process, _ = start(tmp_path / "p", "--mqtt", "127.0.0.1:0")
+    assert process.stdout.readline().startswith("mqtt: mqtt://127.0.0.1:")
+    (broker,) = psutil.Process(process.pid).children()
+    assert broker.name() == find_program().name
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=30)
+    psutil.wait_procs([broker], timeout=10)
+    assert not broker.is_running()
 
 
 def bad_directories(tmp_path):
