@@ -23,8 +23,9 @@ from agent.adapters.ledger.settings import Settings as LedgerSettings
 from agent.adapters.scanners.replay import Settings as ReplaySettings
 from agent.adapters.scanners.serial import Settings as SerialSettings
 from agent.adapters.trust_store.store import Settings as TrustSettings
+from agent.adapters.uplinks.http import SCHEMES as HTTP
 from agent.adapters.uplinks.http import Settings as HttpSettings
-from agent.adapters.uplinks.http import url_fault
+from agent.adapters.uplinks.urls import url_fault
 from agent.tasks.delivery import Settings as DeliverySettings
 
 CONFIG_BYTES_MAX = 262_144
@@ -165,7 +166,7 @@ def _faults(config: Config) -> Iterator[str]:
             first = seen.setdefault(value, index)
             if first != index:
                 yield f"$.scanners[{index}].{name}: {value!r} is that of $.scanners[{first}] too: change one of them"
-    if config.trust.url is not None and (fault := url_fault(config.trust.url)):
+    if config.trust.url is not None and (fault := url_fault(config.trust.url, HTTP)):
         yield f"$.trust.url: {fault}"
 
 

@@ -7,7 +7,8 @@ of earlier ledgers go out between live ones (salvaged_delivery.py).
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import msgspec
@@ -29,6 +30,7 @@ from agent.core.delivery import (
 from agent.core.time_interval import SignedTime
 from agent.ports import (
     Clock,
+    CommandSink,
     Display,
     Ledger,
     LedgerOvertaken,
@@ -95,6 +97,7 @@ class Delivery:
         randomness: Randomness,
         signed_time: SignedTime,
         settings: Settings,
+        commands: CommandSink | None = None,
     ) -> None:
         self._ledger = ledger
         self._uplink = uplink
@@ -106,6 +109,7 @@ class Delivery:
         self._randomness = randomness
         self._signed_time = signed_time
         self._settings = settings
+        self._commands = commands
         self._head: int | None = None  # the highest contiguous head that the platform has signed in this connection
         self._receipts = 0  # for batches, all of them valid
         self._bucket = TokenBucket(settings.rate_per_s, settings.burst)
@@ -154,11 +158,12 @@ class Delivery:
             hello_id, who.terminal, who.site, who.software, ledger.ledger_id, await ledger.signed_head(), self.cursor
         )
         answer = await self._uplink.hello(hello)
-        try:
-            signed, _commands = decode_hello_answer(answer)
-        except ReceiptInvalid as error:
-            raise PlatformLied(str(error)) from error
-        receipt = self._read(signed, hello_id, ledger.ledger_id)
+        with self._doubting(answer):
+            signed, commands = decode_hello_answer(answer)
+            receipt = self._read(signed, hello_id, ledger.ledger_id)
+        if self._commands is not None:
+            for command in commands:
+                self._commands.offer(command)
         first = await ledger.first_seq()
         await self._require_same_history(receipt, first)
         is_restored = self._head is None or receipt.head_seq < self._head
@@ -266,11 +271,10 @@ class Delivery:
         batch_id = self._randomness.bytes(16)
         head = await self._ledger.sign_head_of(records[-1], ledger_id=ledger_id)
         batch = encode_batch(batch_id, self._identity.terminal, ledger_id, records, head)
-        receipt = self._read(await self._uplink.send(batch), batch_id, ledger_id)
-        try:
+        answer = await self._uplink.send(batch)
+        with self._doubting(answer):
+            receipt = self._read(answer, batch_id, ledger_id)
             require_results_for(records, receipt)
-        except ReceiptInvalid as error:
-            raise PlatformLied(str(error)) from error
         of = "" if ledger_id == self._ledger.ledger_id else f" of ledger {ledger_id.hex()}"
         self._receipts += 1
         if ledger_id == self._ledger.ledger_id:
@@ -313,13 +317,18 @@ class Delivery:
         trust = self._trust_store.current
         if trust is None:
             raise PlatformUnreachable("no trust list yet, so no receipt could be believed")
-        now = self._clock.now().now
-        try:
-            receipt = read_receipt(signed, about, self._identity.terminal, ledger_id, trust, now)
-        except ReceiptInvalid as error:
-            raise PlatformLied(str(error)) from error
+        receipt = read_receipt(signed, about, self._identity.terminal, ledger_id, trust, self._clock.now().now)
         self._signed_time.saw(receipt.at_ms)
         return receipt
+
+    @contextmanager
+    def _doubting(self, answer: bytes) -> Iterator[None]:
+        """Tell the uplink of an answer that turns out not to be the platform's: another carrier may fare better."""
+        try:
+            yield
+        except ReceiptInvalid as error:
+            self._uplink.distrust(answer)
+            raise PlatformLied(str(error)) from error
 
     async def _report(self, is_up: bool, text: str) -> None:
         """Tell people when the link comes or goes, not at every try."""
