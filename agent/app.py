@@ -11,10 +11,8 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-from agent import __version__
 from agent.adapters.clock import SystemClock, SystemRandomness
 from agent.adapters.console.console import Console
 from agent.adapters.console.lines import Lines
@@ -31,16 +29,15 @@ from agent.adapters.scanners.serial import SerialScanner
 from agent.adapters.service import Service
 from agent.adapters.trust_store.refresher_process import RefresherProcess
 from agent.adapters.trust_store.store import TrustStore
-from agent.adapters.uplinks.http import HttpUplink
 from agent.adapters.uplinks.online import HttpOnlineVerifier
+from agent.composition.link import Parts, PlatformLink, Reload, open_link
 from agent.config import Config, ScannerSettings
 from agent.core.time_interval import SignedTime
 from agent.ports import Clock, Randomness, Scanner
+from agent.tasks.carriers import Carriers
 from agent.tasks.checkpoint import Checkpoint
-from agent.tasks.delivery import Delivery, Identity
 from agent.tasks.housekeeping import keep_house
 from agent.tasks.online import Asker, Online
-from agent.tasks.succession import Succession
 from agent.tasks.trust import keep_trust_fresh
 from agent.tasks.watchdog import Watchdog
 
@@ -94,7 +91,13 @@ class LedgerValues:
 
 
 async def run(
-    config: Config, *, service: Service, lines_to: Lines | None, stop: asyncio.Event, watchdog_s: float | None = None
+    config: Config,
+    *,
+    service: Service,
+    lines_to: Lines | None,
+    stop: asyncio.Event,
+    watchdog_s: float | None = None,
+    reload: Reload | None = None,
 ) -> None:
     """Run the agent until `stop` is set. Raises what ports.py lists for start-up; anything else is a bug."""
     paths = Paths(config.state_directory)
@@ -116,30 +119,35 @@ async def run(
         online = await open_online(stack, config, paths, ledger, store, console, clock, randomness)
         checkpoint = Checkpoint(ledger, store, history, console, clock, online, signed_time)
         scanners = {s.id: (build_scanner(s, clock, presence_of(console)), config.step_of(s)) for s in config.scanners}
-        succession: Succession | None = None
-        if config.uplink.http is not None:
-            new_delivery = partial(
-                Delivery,
-                ledger=ledger,
-                uplink=await stack.enter_async_context(HttpUplink(config.uplink.http, config.terminal.id)),
-                trust_store=store,
-                identity=Identity(config.terminal.id, config.terminal.site, f"scanward/{__version__}"),
-                history=history,
-                display=console,
-                clock=clock,
-                randomness=randomness,
-                signed_time=signed_time,
-                settings=config.delivery,
-            )
-            succession = Succession(ledger=ledger, history=history, display=console, new_delivery=new_delivery)
-        server = ConsoleServer(config.console, console, status_of(config, ledger, store, succession, scanners, clock))
+        announced = asyncio.Event()
+
+        async def said() -> dict[str, object]:
+            return await status()  # which tells of the link, and is made behind it
+
+        parts = Parts(
+            signer=load_or_create(paths.signing_key),
+            ledger=ledger,
+            history=history,
+            store=store,
+            values=LedgerValues(ledger),
+            console=console,
+            clock=clock,
+            randomness=randomness,
+            signed_time=signed_time,
+            announced=announced,
+            said=said,
+            reload=reload,
+        )
+        link = await open_link(stack, config, parts)
+        status = status_of(config, ledger, store, link, scanners, clock)
+        server = ConsoleServer(config.console, console, status)
         await server.start()
         stack.push_async_callback(server.stop)
         tasks: dict[str, Coroutine[None, None, None]] = {
             f"checkpoint:{name}": checkpoint.watch(scanner, step) for name, (scanner, step) in scanners.items()
         }
-        if succession is not None:
-            tasks["delivery:http"] = succession.run()
+        if link is not None:
+            tasks |= link.tasks()
         if (refresher := build_refresher(config, paths)) is not None:
             tasks["trust"] = keep_trust_fresh(
                 refresher,
@@ -148,7 +156,7 @@ async def run(
                 randomness,
                 config.trust,
                 console.notice,
-                announced=asyncio.Event(),  # no platform announces a new trust list yet: it is fetched on schedule
+                announced=announced,
             )
         if online is not None:
             tasks["online"] = online.keep_ready()
@@ -161,7 +169,7 @@ async def run(
             watchdog_s=watchdog_s,
             may_end={f"checkpoint:{s.id}" for s in config.scanners if isinstance(s, ReplaySettings)},
         )
-        await run_until(stop, tasks, service, watchdog)
+        await run_until(stop, tasks, service, watchdog, None if link is None else link.heartbeat.say_goodbye)
 
 
 async def run_until(
@@ -169,12 +177,16 @@ async def run_until(
     tasks: dict[str, Coroutine[None, None, None]],
     service: Service,
     watchdog: Watchdog | None = None,
+    farewell: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
-    """Run the tasks in one group until `stop` is set; the first unexpected exception ends them all."""
+    """Run the tasks in one group until `stop` is set; the first unexpected exception ends them all.
+
+    farewell: what is done at the stop while the tasks still run; it bounds itself.
+    """
     try:
         async with asyncio.TaskGroup() as group:
             running = {name: group.create_task(task, name=name) for name, task in tasks.items()}
-            group.create_task(end_when(stop), name="stop")
+            group.create_task(end_when(stop, farewell), name="stop")
             for _ in range(2):  # one turn of the loop for each task to begin, one to hear of those that failed at once
                 await asyncio.sleep(0)
             service.ready()
@@ -200,7 +212,7 @@ def open_ledger(config: Config, paths: Paths, randomness: Randomness) -> LedgerF
         signer=key,
         new_data_key=new_data_key,
         randomness=randomness,
-        uplinks=[HttpUplink.name] if config.uplink.http else [],
+        uplinks=[Carriers.name] if config.uplink.http or config.uplink.mqtt else [],
         settings=config.ledger,
     )
 
@@ -209,9 +221,11 @@ class Stopped(Exception):
     """Ends the task group in order."""
 
 
-async def end_when(stop: asyncio.Event) -> None:
-    """Wait for the stop, then end every other task."""
+async def end_when(stop: asyncio.Event, farewell: Callable[[], Awaitable[None]] | None = None) -> None:
+    """Wait for the stop, say goodbye, then end every other task."""
     await stop.wait()
+    if farewell is not None:
+        await farewell()
     raise Stopped
 
 
@@ -291,7 +305,7 @@ def status_of(
     config: Config,
     ledger: ThreadedLedger,
     store: TrustStore,
-    succession: Succession | None,
+    link: PlatformLink | None,
     scanners: dict[str, tuple[Scanner, str]],
     clock: SystemClock,
 ) -> Callable[[], Awaitable[dict[str, object]]]:
@@ -299,15 +313,16 @@ def status_of(
 
     async def status() -> dict[str, object]:
         trust, now = store.current, clock.now().now
-        delivery = succession.delivery if succession is not None else None
+        delivery = link.succession.delivery if link is not None else None
         return {
             "terminal": config.terminal.id,
             "site": config.terminal.site,
             "ledger": {"id": ledger.ledger_id.hex(), "head_seq": ledger.head_seq},
             "uplink": None
-            if delivery is None
+            if link is None or delivery is None
             else {
-                "name": "http",
+                "name": link.carriers.in_use.kind,
+                **link.carriers.status(),
                 "is_up": delivery.is_up,
                 "cursor": delivery.cursor,
                 "waiting": ledger.head_seq - delivery.cursor,

@@ -23,9 +23,13 @@ from agent.adapters.ledger.settings import Settings as LedgerSettings
 from agent.adapters.scanners.replay import Settings as ReplaySettings
 from agent.adapters.scanners.serial import Settings as SerialSettings
 from agent.adapters.trust_store.store import Settings as TrustSettings
+from agent.adapters.uplinks.http import SCHEMES as HTTP
 from agent.adapters.uplinks.http import Settings as HttpSettings
-from agent.adapters.uplinks.http import url_fault
+from agent.adapters.uplinks.mqtt import Settings as MqttSettings
+from agent.adapters.uplinks.urls import url_fault
+from agent.tasks.carriers import Settings as CarrierSettings
 from agent.tasks.delivery import Settings as DeliverySettings
+from agent.tasks.heartbeat import Settings as HeartbeatSettings
 from agent.tasks.online import Settings as OnlineSettings
 
 CONFIG_BYTES_MAX = 262_144
@@ -33,6 +37,7 @@ ERROR_CHARS_MAX = 1_000
 NUMBER_MIN, NUMBER_MAX = 0.001, 1e9  # of any number that may have a decimal point, unless it is 0
 SECONDS_MAX = 31_536_000.0  # a year, of any that counts seconds
 SCANNERS_MAX = 16
+SITES_RESERVED, TERMINALS_RESERVED = frozenset({"trust"}), frozenset({"seen"})  # docs/protocol/README.md, topics
 STATE_DIRECTORY_DEFAULT = "scanward-state"
 TERMINAL_ID_DEFAULT = "terminal-1"
 CREDENTIALS_FOLDER = "/etc/scanward/credentials"  # whose files the unit hands over, each as scanward_FILE
@@ -67,8 +72,9 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 class Uplink(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """[uplink]. The ways to a platform; none: decisions are stored, nothing is delivered."""
+    """[uplink]. The ways to a platform, mqtt preferred; none: decisions are stored, nothing is delivered."""
 
+    mqtt: MqttSettings | None = None
     http: HttpSettings | None = None
 
 
@@ -85,8 +91,10 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     state: State
     scanners: Annotated[tuple[ScannerSettings, ...], msgspec.Meta(max_length=SCANNERS_MAX)] = ()
     uplink: Uplink = Uplink()
+    carriers: CarrierSettings = CarrierSettings()
     delivery: DeliverySettings = DeliverySettings()
     online: OnlineSettings = OnlineSettings()
+    heartbeat: HeartbeatSettings = HeartbeatSettings()
     ledger: LedgerSettings = LedgerSettings()
     console: ConsoleSettings = ConsoleSettings()
     trust: TrustSettings = TrustSettings()
@@ -178,12 +186,16 @@ def _faults(config: Config) -> Iterator[str]:
         yield ADD_A_SCANNER
     first_by_id: dict[str, int] = {}
     first_by_path: dict[str, int] = {}
+    if config.uplink.mqtt is not None and config.terminal.site in SITES_RESERVED:
+        yield f"$.terminal.site: {config.terminal.site!r} is reserved on the broker: give the site another id"
+    if config.uplink.mqtt is not None and config.terminal.id in TERMINALS_RESERVED:
+        yield f"$.terminal.id: {config.terminal.id!r} is reserved on the broker: give the terminal another id"
     for index, scanner in enumerate(config.scanners):
         for name, value, seen in (("id", scanner.id, first_by_id), ("path", scanner.path, first_by_path)):
             first = seen.setdefault(value, index)
             if first != index:
                 yield f"$.scanners[{index}].{name}: {value!r} is that of $.scanners[{first}] too: change one of them"
-    if config.trust.url is not None and (fault := url_fault(config.trust.url)):
+    if config.trust.url is not None and (fault := url_fault(config.trust.url, HTTP)):
         yield f"$.trust.url: {fault}"
 
 

@@ -56,6 +56,10 @@ class PlatformUnreachable(Exception):
     """No answer: try again later."""
 
 
+class CarrierDown(PlatformUnreachable):
+    """There is no connection: nothing was sent. Another carrier may be tried at once with the same bytes."""
+
+
 class PlatformRejected(Exception):
     """The platform answered and will not take this request.
 
@@ -233,6 +237,35 @@ class Uplink(Protocol):
 
     async def send(self, batch: bytes) -> bytes:
         """Send a batch (batch.cddl); return the signed receipt. Raises PlatformUnreachable, PlatformRejected."""
+        ...
+
+    def distrust(self, answer: bytes) -> None:
+        """Take note that this answer to a hello or a batch was not the platform's."""
+        ...
+
+    async def tell_status(self, status: bytes) -> None:
+        """Hand over a signed status (command.cddl). Raises PlatformUnreachable, PlatformRejected."""
+        ...
+
+    async def tell_answer(self, answer: bytes) -> None:
+        """Hand over the signed answer to a command. Raises PlatformUnreachable, PlatformRejected."""
+        ...
+
+
+class Carrier(Uplink, Protocol):
+    """One of several ways to the same platform; all of them share its cursor."""
+
+    @property
+    def kind(self) -> str:
+        """Say which it is, e.g. "mqtt"; for people and status."""
+        ...
+
+
+class CommandSink(Protocol):
+    """Where commands of the platform go, whatever carried them."""
+
+    def offer(self, signed: bytes) -> None:
+        """Take a command (command.cddl) as it came, unverified; where too many wait, drop it: it comes again."""
         ...
 
 

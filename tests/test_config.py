@@ -76,7 +76,7 @@ def test_a_terminal_without_an_id_is_named_after_its_host(host: str, terminal: s
     [
         (SCANNER + "bau = 1", "$.scanners[0].bau", "did you mean baud?"),
         (SCANNER + '[uplink.http]\nurl = "https://p.example"\ntimeot_s = 1', "$.uplink.http.timeot_s", "timeout_s?"),
-        (SCANNER + "[uplink]\nkeep_aliv_s = 1", "$.uplink.keep_aliv_s", "allowed: http"),
+        (SCANNER + "[uplink]\nkeep_aliv_s = 1", "$.uplink.keep_aliv_s", "allowed: mqtt, http"),
         (SCANNER + "[telemetry]", "$.telemetry", "allowed: terminal, state, scanners, uplink"),
         (SCANNER + "baud = 9601", "$.scanners[0].baud", "allowed: 1200, 2400"),
         (SCANNER + 'framing = "crx"', "$.scanners[0].framing", "allowed: cr, lf, crlf, tab, etx, idle"),

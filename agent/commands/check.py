@@ -42,8 +42,8 @@ def _describe(config: Config) -> Iterator[str]:
     yield f"terminal  {config.terminal.id} of site {config.terminal.site}"
     for scanner in config.scanners:
         yield f"scanner   {scanner.id}: {_source(scanner)}, step {config.step_of(scanner)}"
-    uplink = config.uplink.http
-    yield f"uplink    {uplink.url}" if uplink else "uplink    none: decisions are stored, nothing is delivered"
+    urls = [carrier.url for carrier in (config.uplink.mqtt, config.uplink.http) if carrier is not None]
+    yield f"uplink    {', else '.join(urls) or 'none: decisions are stored, nothing is delivered'}"
     yield f"trust     {_trust(config)}"
     yield f"console   http://{config.console.listen}"
     yield f"state     {config.state_directory.absolute()}"
@@ -78,6 +78,8 @@ def _warnings(config: Config) -> Iterator[str]:
 def errors(config: Config) -> Iterator[str]:
     """Yield what keeps the agent from starting, each with its place in the configuration."""
     files = {"$.trust.root": config.trust.root, "$.trust.ca": config.trust.ca}
+    if config.uplink.mqtt is not None:
+        files |= {f"$.uplink.mqtt.{name}": file for name, file in config.uplink.mqtt.files().items()}
     for index, scanner in enumerate(config.scanners):
         if not isinstance(scanner, SerialSettings) and scanner.path != "-":
             files[f"$.scanners[{index}].path"] = scanner.path

@@ -5,6 +5,7 @@ import asyncio
 import faulthandler
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from agent import app
@@ -13,10 +14,12 @@ from agent.adapters.keys.signing import SigningKeyUnusable
 from agent.adapters.log import log_to
 from agent.adapters.service import Service
 from agent.commands.check import errors
+from agent.composition.link import Reload
 from agent.config import Config, ConfigInvalid, Environment, load, read_environment
 from agent.ports import AddressInUse, LedgerBroken, LedgerFull, LedgerUnusable
 
 START_FAILED = 1
+RELOADED = 4  # the platform asked for it: not a success to the service manager, so that it starts the agent again
 BROKEN = 3  # the ledger, in the middle of work: the service manager starts the agent again, and the file is checked
 _STANDARD_ERROR = 2
 
@@ -29,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run; return 0 after an orderly stop, 1 if it could not start, 3 if the ledger failed."""
+    """Run; return 0 after an orderly stop, 1 if it could not start, 3 if the ledger failed, 4 to reload."""
     # Nothing the agent says may hold it up: neither a terminal that is stopped nor a journal that stalls.
     shown, said = None if args.quiet else Lines(sys.stdout), Lines(sys.stderr)
     log_to(said, is_verbose=args.verbose)
@@ -52,7 +55,8 @@ def _run(path: Path, shown: Lines | None, said: Lines) -> int:
         config = load(path, environment)
         for fault in errors(config):
             return say(f"{path}: {fault}", START_FAILED)
-        asyncio.run(_run_until_told(config, environment, shown))
+        if asyncio.run(_run_until_told(config, environment, shown, lambda: _fault(path, environment))):
+            return RELOADED
     except (ConfigInvalid, SigningKeyUnusable, AddressInUse, LedgerUnusable, LedgerFull) as error:
         return say(error, START_FAILED)
     except LedgerBroken as error:
@@ -67,10 +71,33 @@ def _run(path: Path, shown: Lines | None, said: Lines) -> int:
     return 0
 
 
-async def _run_until_told(config: Config, environment: Environment, shown: Lines | None) -> None:
-    stop = asyncio.Event()
+def _fault(path: Path, environment: Environment) -> str | None:
+    """Say why the agent could not start with the configuration file as it is now."""
+    try:
+        return next(iter(errors(load(path, environment))), None)
+    except ConfigInvalid as error:
+        return str(error)
+
+
+async def _run_until_told(
+    config: Config, environment: Environment, shown: Lines | None, fault: Callable[[], str | None]
+) -> bool:
+    """Run until a signal or the platform says stop; return whether to start again with a new configuration."""
+    stop, reload = asyncio.Event(), asyncio.Event()
+
+    def begin_reload() -> None:
+        reload.set()
+        stop.set()
+
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    service = Service(environment.notify_socket)
-    await app.run(config, service=service, lines_to=shown, stop=stop, watchdog_s=environment.watchdog_s)
+    await app.run(
+        config,
+        service=Service(environment.notify_socket),
+        lines_to=shown,
+        stop=stop,
+        watchdog_s=environment.watchdog_s,
+        reload=Reload(fault, begin_reload),
+    )
+    return reload.is_set()

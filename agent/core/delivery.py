@@ -11,9 +11,10 @@ from enum import IntEnum
 
 import cbor2
 
-from agent.core.codes import cbor, cose
+from agent.core.codes import cbor
+from agent.core.platform_word import NotThePlatform, open_word
 from agent.core.time_interval import Interval
-from agent.core.trust_list import Trust, TrustedKey
+from agent.core.trust_list import Trust
 
 PROTOCOL_VERSION = 1
 BATCH_RECORDS_MAX = 200
@@ -24,7 +25,6 @@ SIGNED_RECEIPT_BYTES_MAX = 16_384
 COMMAND_BYTES_MAX = 4_096
 _REASON = re.compile(r"[a-z0-9.-]{1,64}")
 RECEIPT_AAD = b"scanward-receipt-1"
-_SKEW_GRACE_MS = 15_000
 
 
 class ReceiptInvalid(Exception):
@@ -141,43 +141,16 @@ def _is_command(command: object) -> bool:
 def read_receipt(signed: bytes, about: bytes, terminal: str, ledger_id: bytes, trust: Trust, now: Interval) -> Receipt:
     """Return the receipt about batch or hello `about`, if a platform key says so. Raises ReceiptInvalid.
 
-    1. A COSE_Sign1 as cose.cddl has it.
-    2. Its key is a platform key of the trust list with the usage "receipt", valid now, not revoked, and of the
-       header's algorithm.
-    3. The signature, with the external_aad of receipts, so nothing signed as something else passes.
-    4. The fields are those of batch.cddl, for this terminal, this ledger and this batch or hello.
+    1. The platform's word under a key with the usage "receipt" (platform_word.py).
+    2. The fields are those of batch.cddl, for this terminal, this ledger and this batch or hello.
     """
     # 1
     try:
-        message = cose.decode_sign1(signed)
-    except cose.CoseInvalid as error:
-        raise ReceiptInvalid(f"not a signed receipt: {error}") from error
+        fields = open_word(signed, "receipt", RECEIPT_AAD, trust, now)
+    except NotThePlatform as error:
+        raise ReceiptInvalid(str(error)) from error
     # 2
-    key = _receipt_key(trust, message.key_id, now)
-    if key is None or key.key is None:
-        raise ReceiptInvalid("signed with a key that the trust list does not name for receipts")
-    if cose.ALGORITHMS.get(message.alg) != key.alg:
-        raise ReceiptInvalid("signed with another algorithm than its key's")
-    # 3
-    if not key.key.verify(message.signature, message.to_be_signed(RECEIPT_AAD)):
-        raise ReceiptInvalid("the signature is not the platform's")
-    # 4
-    try:
-        fields = cbor.decode_deterministic(message.payload)
-    except cbor.CborInvalid as error:
-        raise ReceiptInvalid("the signed content is not CBOR as agreed") from error
     return _receipt(fields, about, terminal, ledger_id)
-
-
-def _receipt_key(trust: Trust, key_id: bytes, now: Interval) -> TrustedKey | None:
-    if trust.revoked is not None and trust.revoked.has_kid("platform", key_id):
-        return None
-    for key in trust.trust_list.with_usage("platform", "receipt"):
-        is_over = now.is_certainly_after(key.not_after_s * 1000 + _SKEW_GRACE_MS)
-        is_early = now.is_certainly_before(key.not_before_s * 1000 - _SKEW_GRACE_MS)
-        if key.key_id == key_id and not is_over and not is_early:
-            return key
-    return None
 
 
 def _receipt(fields: object, about: bytes, terminal: str, ledger_id: bytes) -> Receipt:

@@ -2,13 +2,13 @@
 
 The law: the cursor moves only behind what a valid receipt settled, and in the same commit as what is parked. Losing an
 answer costs a batch sent twice, which the platform answers with "duplicate"; nothing is ever skipped. Salvaged records
-of earlier ledgers go out between live ones, a batch at a time, and their trouble never holds live ones up.
+of earlier ledgers go out between live ones (salvaged_delivery.py).
 """
 
 import asyncio
 import logging
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import msgspec
@@ -16,12 +16,9 @@ import msgspec
 from agent.core.backoff import Backoff, TokenBucket
 from agent.core.decision import History
 from agent.core.delivery import (
-    BATCH_BYTES_MAX,
-    BATCH_OVERHEAD_BYTES,
     BATCH_RECORDS_MAX,
     Receipt,
     ReceiptInvalid,
-    SalvagedRun,
     Status,
     StoredRecord,
     decode_hello_answer,
@@ -33,9 +30,9 @@ from agent.core.delivery import (
 from agent.core.time_interval import SignedTime
 from agent.ports import (
     Clock,
+    CommandSink,
     Display,
     Ledger,
-    LedgerFull,
     LedgerOvertaken,
     PlatformLied,
     PlatformRejected,
@@ -44,14 +41,11 @@ from agent.ports import (
     TrustStore,
     Uplink,
 )
+from agent.tasks.salvaged_delivery import RECORDS_BYTES_MAX, Outcome, SalvagedDelivery
 
 log = logging.getLogger(__name__)
 
 REFUSALS_MIN = 5  # times a record is refused, beside receipts for its neighbours, before it is parked
-
-_RECORDS_BYTES_MAX = BATCH_BYTES_MAX - BATCH_OVERHEAD_BYTES
-_Outcome = list[tuple[int, str]] | PlatformUnreachable | PlatformRejected | PlatformLied
-"""What a batch led to: (seq, reason) of what the platform rejected, or the trouble."""
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -103,6 +97,7 @@ class Delivery:
         randomness: Randomness,
         signed_time: SignedTime,
         settings: Settings,
+        commands: CommandSink | None = None,
     ) -> None:
         self._ledger = ledger
         self._uplink = uplink
@@ -114,14 +109,20 @@ class Delivery:
         self._randomness = randomness
         self._signed_time = signed_time
         self._settings = settings
+        self._commands = commands
         self._head: int | None = None  # the highest contiguous head that the platform has signed in this connection
         self._receipts = 0  # for batches, all of them valid
         self._bucket = TokenBucket(settings.rate_per_s, settings.burst)
-        self._salvaged_backoff = _backoff(settings)
-        self._salvaged_due_s = 0.0  # when to send salvaged records next
-        self._salvaged_refused_at = 0  # how many receipts there were when a batch of them was refused
-        self._salvaged_singly = 0  # how many of them to send one by one: there is a poison record among them
-        self._salvaged_trouble = ""  # what people were told last
+        self._salvaged = SalvagedDelivery(
+            ledger=ledger,
+            uplink=uplink.name,
+            display=display,
+            randomness=randomness,
+            bucket=self._bucket,
+            backoff=_backoff(settings),
+            try_batch=self._try_batch,
+            receipts=lambda: self._receipts,
+        )
         self.is_up: bool | None = None
         self.cursor = 0
 
@@ -157,11 +158,12 @@ class Delivery:
             hello_id, who.terminal, who.site, who.software, ledger.ledger_id, await ledger.signed_head(), self.cursor
         )
         answer = await self._uplink.hello(hello)
-        try:
-            signed, _commands = decode_hello_answer(answer)
-        except ReceiptInvalid as error:
-            raise PlatformLied(str(error)) from error
-        receipt = self._read(signed, hello_id, ledger.ledger_id)
+        with self._doubting(answer):
+            signed, commands = decode_hello_answer(answer)
+            receipt = self._read(signed, hello_id, ledger.ledger_id)
+        if self._commands is not None:
+            for command in commands:
+                self._commands.offer(command)
         first = await ledger.first_seq()
         await self._require_same_history(receipt, first)
         is_restored = self._head is None or receipt.head_seq < self._head
@@ -205,67 +207,17 @@ class Delivery:
 
     async def _drain_until_next_hello(self) -> None:
         hello_due_s = self._now_s() + self._settings.hello_interval_s
-        if self._salvaged_due_s == math.inf:
-            self._salvaged_due_s = 0.0  # look again: a person may have asked for some
+        self._salvaged.look_again()
         while (now_s := self._now_s()) < hello_due_s:
-            if now_s >= self._salvaged_due_s:
-                await self._send_salvaged()
+            if now_s >= self._salvaged.due_s:
+                await self._salvaged.send_next()
             else:
                 try:
-                    async with asyncio.timeout(min(hello_due_s, self._salvaged_due_s) - now_s):
+                    async with asyncio.timeout(min(hello_due_s, self._salvaged.due_s) - now_s):
                         await self._ledger.wait_for_records(self.cursor)
                 except TimeoutError:
                     continue
             await self._send_window()
-
-    async def _send_salvaged(self) -> None:
-        """Send the next records of a ledger that was set aside, at most one batch, and settle them."""
-        run = await self._ledger.salvaged(
-            self._uplink.name,
-            records_max=1 if self._salvaged_singly else BATCH_RECORDS_MAX,
-            bytes_max=_RECORDS_BYTES_MAX,
-        )
-        if run is None:
-            self._salvaged_due_s, self._salvaged_singly = math.inf, 0
-            return
-        if (wait_s := self._bucket.wait_s(self._now_s(), len(run.records))) > 0:
-            await asyncio.sleep(wait_s)
-        outcome = await self._try_batch(run.records, run.ledger_id)
-        if isinstance(outcome, PlatformRejected) and not outcome.whole:
-            if len(run.records) > 1:
-                self._salvaged_singly, self._salvaged_refused_at = len(run.records), self._receipts
-                return
-            if self._receipts > self._salvaged_refused_at:  # the platform itself answers, and only this is refused
-                outcome = [(run.records[0].seq, outcome.reason)]
-        self._salvaged_singly = max(0, self._salvaged_singly - 1)
-        if isinstance(outcome, Exception):
-            await self._put_salvaged_off(str(outcome))
-        else:
-            await self._settle_salvaged(run, outcome)
-
-    async def _settle_salvaged(self, run: SalvagedRun, parked: Sequence[tuple[int, str]]) -> None:
-        try:
-            await self._ledger.settle_salvaged(self._uplink.name, run, parked)
-        except LedgerFull:
-            await self._put_salvaged_off("no space to store that they were delivered")
-            return
-        self._salvaged_backoff.succeeded(self._now_s())
-        self._salvaged_trouble = ""
-        log.info(
-            "salvaged records delivered",
-            extra={"file": run.source, "from_seq": run.records[0].seq, "to_seq": run.records[-1].seq},
-        )
-        for seq, reason in parked:
-            await self._display.notice("parked", f"the platform rejected record {seq} of {run.source}: {reason}")
-
-    async def _put_salvaged_off(self, why: str) -> None:
-        """Try the salvaged records again later. Live ones go on: if the link is down, they find out by themselves."""
-        delay_s = self._salvaged_backoff.delay_s(self._now_s(), self._randomness.uniform())
-        self._salvaged_due_s = self._now_s() + delay_s
-        log.warning("salvaged records are not delivered yet", extra={"uplink": self._uplink.name, "why": why})
-        if why != self._salvaged_trouble:
-            self._salvaged_trouble = why
-            await self._display.notice("salvaged", f"records of an earlier ledger are not delivered yet: {why}")
 
     async def _send_window(self) -> None:
         """Send up to in_flight_max batches at once, then settle the prefix that came through."""
@@ -298,7 +250,7 @@ class Delivery:
         batches = list[list[StoredRecord]]()
         after = self.cursor
         for _ in range(self._settings.in_flight_max):
-            records = await self._ledger.read(after, records_max=BATCH_RECORDS_MAX, bytes_max=_RECORDS_BYTES_MAX)
+            records = await self._ledger.read(after, records_max=BATCH_RECORDS_MAX, bytes_max=RECORDS_BYTES_MAX)
             if not records:
                 break
             batches.append(list(records))
@@ -307,7 +259,7 @@ class Delivery:
                 break
         return batches
 
-    async def _try_batch(self, records: Sequence[StoredRecord], ledger_id: bytes | None = None) -> _Outcome:
+    async def _try_batch(self, records: Sequence[StoredRecord], ledger_id: bytes | None = None) -> Outcome:
         """Send one batch; trouble is a value, so that one batch's does not cancel its neighbours'."""
         try:
             return await self._send(records, ledger_id or self._ledger.ledger_id)
@@ -319,11 +271,10 @@ class Delivery:
         batch_id = self._randomness.bytes(16)
         head = await self._ledger.sign_head_of(records[-1], ledger_id=ledger_id)
         batch = encode_batch(batch_id, self._identity.terminal, ledger_id, records, head)
-        receipt = self._read(await self._uplink.send(batch), batch_id, ledger_id)
-        try:
+        answer = await self._uplink.send(batch)
+        with self._doubting(answer):
+            receipt = self._read(answer, batch_id, ledger_id)
             require_results_for(records, receipt)
-        except ReceiptInvalid as error:
-            raise PlatformLied(str(error)) from error
         of = "" if ledger_id == self._ledger.ledger_id else f" of ledger {ledger_id.hex()}"
         self._receipts += 1
         if ledger_id == self._ledger.ledger_id:
@@ -334,7 +285,7 @@ class Delivery:
                 await self._display.notice("conflict", f"record {result.seq}{of}: {result.reason}")
         return [(r.seq, r.reason) for r in receipt.results if r.status is Status.REJECTED]
 
-    async def _send_singly(self, records: Sequence[StoredRecord]) -> _Outcome:
+    async def _send_singly(self, records: Sequence[StoredRecord]) -> Outcome:
         """Find what the platform cannot take. A refusal is not signed: it counts only beside a receipt that is.
 
         Where every record is refused, something in between may say so: then nothing is parked and nothing moves.
@@ -366,13 +317,18 @@ class Delivery:
         trust = self._trust_store.current
         if trust is None:
             raise PlatformUnreachable("no trust list yet, so no receipt could be believed")
-        now = self._clock.now().now
-        try:
-            receipt = read_receipt(signed, about, self._identity.terminal, ledger_id, trust, now)
-        except ReceiptInvalid as error:
-            raise PlatformLied(str(error)) from error
+        receipt = read_receipt(signed, about, self._identity.terminal, ledger_id, trust, self._clock.now().now)
         self._signed_time.saw(receipt.at_ms)
         return receipt
+
+    @contextmanager
+    def _doubting(self, answer: bytes) -> Iterator[None]:
+        """Tell the uplink of an answer that turns out not to be the platform's: another carrier may fare better."""
+        try:
+            yield
+        except ReceiptInvalid as error:
+            self._uplink.distrust(answer)
+            raise PlatformLied(str(error)) from error
 
     async def _report(self, is_up: bool, text: str) -> None:
         """Tell people when the link comes or goes, not at every try."""

@@ -6,7 +6,8 @@ import socket
 import pytest
 from aiohttp import web
 
-from agent.adapters.uplinks.http import ANSWER_BYTES_MAX, HttpUplink, Settings, url_fault
+from agent.adapters.uplinks.http import ANSWER_BYTES_MAX, SCHEMES, HttpUplink, Settings
+from agent.adapters.uplinks.urls import url_fault
 from agent.ports import PlatformRejected, PlatformUnreachable
 
 CBOR = "application/cbor"
@@ -164,7 +165,7 @@ async def test_a_connection_closed_before_the_answer_is_unreachable():
     ],
 )
 def test_clear_text_is_allowed_to_loopback_only(url, fault):
-    found = url_fault(url)
+    found = url_fault(url, SCHEMES)
     assert (found is None) if fault is None else (fault in found)
     assert "hunter2" not in (found or "")
 

@@ -56,6 +56,10 @@ class FakePlatform:
     greeted: list[bytes] = field(default_factory=list)
     batches: int = 0
     hellos: int = 0
+    distrusted: list[bytes] = field(default_factory=list)  # answers that the terminal said were not the platform's
+    statuses: list[dict] = field(default_factory=list)  # payloads; the signatures are other tests' business
+    answers: list[dict] = field(default_factory=list)
+    commands: list[bytes] = field(default_factory=list)  # signed, handed over with each hello
 
     def __post_init__(self) -> None:
         self._troubles = iter(self.troubles)
@@ -70,7 +74,7 @@ class FakePlatform:
         receipt = self._receipt(fields[1], fields[6], [], forged=trouble == "forged")
         if trouble == "lost":
             raise PlatformUnreachable("answer lost")
-        return cbor2.dumps({1: 1, 2: receipt, 3: []}, canonical=True)
+        return cbor2.dumps({1: 1, 2: receipt, 3: self.commands}, canonical=True)
 
     async def send(self, batch: bytes) -> bytes:
         self.batches += 1
@@ -98,6 +102,15 @@ class FakePlatform:
         if trouble == "lost":
             raise PlatformUnreachable("answer lost")
         return self._receipt(fields[1], ledger_id, results, forged=trouble == "forged")
+
+    def distrust(self, answer: bytes) -> None:
+        self.distrusted.append(answer)
+
+    async def tell_status(self, status: bytes) -> None:
+        self.statuses.append(payload_of(status))
+
+    async def tell_answer(self, answer: bytes) -> None:
+        self.answers.append(payload_of(answer))
 
     def held(self, ledger_id: bytes) -> dict[int, bytes]:
         return self.records if ledger_id == self.ledger_id else self.others.setdefault(ledger_id, {})

@@ -4,23 +4,24 @@ It carries bytes and translates HTTP's troubles into the three that delivery kno
 receipt is genuine, is not decided here: a proxy or a captive portal that answers 200 proves nothing.
 """
 
-import ipaddress
 from types import TracebackType
 from typing import Self
-from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
 
-from agent.ports import PlatformRejected, PlatformUnreachable
+from agent.adapters.uplinks.statuses import is_about_the_request, trouble_of
+from agent.adapters.uplinks.urls import Schemes, url_fault
+from agent.core.answers import printable
+from agent.ports import PlatformUnreachable
 
 CBOR = "application/cbor"
 PROBLEM = "application/problem+json"  # RFC 9457; all of the platform's refusals are of this type
 ANSWER_BYTES_MAX = 1_048_576
-REASON_CHARS_MAX = 200
 KEEP_ALIVE_S = 15.0  # of an idle connection
-_ABOUT_THIS_BATCH = frozenset({400, 409, 413, 422})
-_TRY_LATER = frozenset({408, 425, 429})
+SCHEMES = Schemes(tls="https", clear="http")
+_ASKING = frozenset({"hello", "batches"})  # calls that something comes back from
+_TOLD = frozenset({200, 204})  # of a status or an answer to a command: nothing comes back
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -31,45 +32,17 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     timeout_s: float = 30.0
 
     def __post_init__(self) -> None:
-        if fault := url_fault(self.url):
+        if fault := url_fault(self.url, SCHEMES):
             raise ValueError(fault)
         if not (0.01 <= self.connect_timeout_s <= 60 and 0.01 <= self.timeout_s <= 300):  # also false for nan
             raise ValueError("connect_timeout_s must lie in [0.01, 60], timeout_s in [0.01, 300]")
-
-
-def url_fault(url: str) -> str | None:
-    """Say what is wrong with a platform's URL, or None. Clear text is allowed to loopback only."""
-    if any(c.isspace() or not c.isprintable() for c in url):  # urlsplit would silently take some of them away
-        return "must not hold spaces or control characters"
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        return f"not a URL: {error}"
-    if parts.scheme not in {"http", "https"} or not host:
-        return "must be of the form https://host[:port]"
-    if parts.username or parts.password:
-        return "must not carry a password: secrets are files"
-    if parts.query or parts.fragment:
-        return "must not carry a query or a fragment"
-    if parts.scheme == "http" and not _is_loopback(host):
-        return "must use https: only a loopback address may be reached without TLS"
-    return None
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class HttpUplink:
     """One platform over HTTP; an async context manager that owns its connections."""
 
     name = "platform"  # of its cursor: the platform's, whatever carries the bytes
+    kind = "http"
 
     def __init__(self, settings: Settings, terminal: str) -> None:
         self._base = f"{settings.url.rstrip('/')}/v1/terminals/{terminal}"
@@ -97,10 +70,21 @@ class HttpUplink:
         """POST /v1/terminals/{id}/batches."""
         return await self._post("batches", batch)
 
+    def distrust(self, answer: bytes) -> None:
+        """Do nothing: there is no other way here (ports.Uplink)."""
+
+    async def tell_status(self, status: bytes) -> None:
+        """POST /v1/terminals/{id}/status."""
+        await self._post("status", status)
+
+    async def tell_answer(self, answer: bytes) -> None:
+        """POST /v1/terminals/{id}/answers."""
+        await self._post("answers", answer)
+
     async def _post(self, call: str, body: bytes) -> bytes:
         if self._session is None:
             raise RuntimeError("the uplink is used outside its context")
-        return await post(self._session, f"{self._base}/{call}", body)
+        return await post(self._session, f"{self._base}/{call}", body, is_told=call not in _ASKING)
 
 
 def open_session(settings: Settings, *, keep_alive_s: float = KEEP_ALIVE_S) -> aiohttp.ClientSession:
@@ -114,12 +98,22 @@ def open_session(settings: Settings, *, keep_alive_s: float = KEEP_ALIVE_S) -> a
 
 
 async def post(
-    session: aiohttp.ClientSession, url: str, body: bytes, *, answer_bytes_max: int = ANSWER_BYTES_MAX
+    session: aiohttp.ClientSession,
+    url: str,
+    body: bytes,
+    *,
+    answer_bytes_max: int = ANSWER_BYTES_MAX,
+    is_told: bool = False,
 ) -> bytes:
-    """Post a message of the protocol; return the answer. Raises PlatformUnreachable, PlatformRejected."""
+    """Post a message of the protocol; return the answer. Raises PlatformUnreachable, PlatformRejected.
+
+    is_told: nothing comes back but that it was heard.
+    """
     try:
         async with session.post(url, data=body, headers={"Content-Type": CBOR}, allow_redirects=False) as response:
             answer = await _bounded(response, answer_bytes_max)
+            if is_told and response.status in _TOLD:
+                return b""
             _raise_for(response, answer)
             return answer
     except aiohttp.ServerDisconnectedError as error:
@@ -147,16 +141,13 @@ def _raise_for(response: aiohttp.ClientResponse, answer: bytes) -> None:
                 f"something else than the platform answers ({response.content_type}); is a login page in between?"
             )
         return
-    if response.status >= 500 or response.status in _TRY_LATER or response.status < 400:
-        raise PlatformUnreachable(f"the platform answers with status {response.status}")
-    is_about_batch = response.status in _ABOUT_THIS_BATCH
-    if is_about_batch and response.content_type != PROBLEM:
+    if is_about_the_request(response.status) and response.content_type != PROBLEM:
         raise PlatformUnreachable(f"something else than the platform refuses with status {response.status}")
-    raise PlatformRejected(_reason(response, answer), whole=not is_about_batch)
+    raise trouble_of(response.status, _reason(response, answer))
 
 
 def _reason(response: aiohttp.ClientResponse, answer: bytes) -> str:
-    """Return the status with the problem's detail, else its title (RFC 9457 §3.1), printable and short."""
+    """Return the problem's detail, else its title (RFC 9457 §3.1), printable and short."""
     said = ""
     if response.content_type == PROBLEM:
         try:
@@ -165,5 +156,4 @@ def _reason(response: aiohttp.ClientResponse, answer: bytes) -> str:
             problem = None  # a rejection without a text
         if isinstance(problem, dict):
             said = str(problem.get("detail") or problem.get("title") or "")
-    text = "".join(c for c in said if c.isprintable())[:REASON_CHARS_MAX]
-    return f"{response.status} {text}".strip()
+    return printable(said)

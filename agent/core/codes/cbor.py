@@ -2,11 +2,12 @@
 
 The law: one value, one encoding. What decodes is encoded again and must give the same bytes, so non-minimal numbers and
 trailing bytes cannot pass. Tags are never interpreted: cbor2 would build dates, regular expressions, big numbers and
-shared references from them. Floats, and map keys other than integers, have no place in our formats.
+shared references from them. Floats, and map keys other than integers, have no place in our formats; text keys stand in
+the arguments of commands alone, whose reader asks for them.
 """
 
 from collections.abc import Iterable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import cbor2
 
@@ -34,8 +35,11 @@ def _refuse_tag(value: object, immutable: bool) -> NoReturn:
 _NO_TAGS = _NoTags()
 
 
-def decode_deterministic(data: bytes) -> object:
-    """Return the value: int, bytes, str, bool, None, list or dict with int keys. Raises CborInvalid."""
+def decode_deterministic(data: bytes, *, has_text_keys: bool = False) -> object:
+    """Return the value: int, bytes, str, bool, None, list or dict with int keys. Raises CborInvalid.
+
+    has_text_keys: maps whose keys are all text are taken, too.
+    """
     try:
         value: object = cbor2.loads(
             data,
@@ -46,31 +50,38 @@ def decode_deterministic(data: bytes) -> object:
         )
     except cbor2.CBORDecodeError as error:
         raise CborInvalid("not CBOR, or with tags, indefinite lengths, duplicate keys or deep nesting") from error
-    if not _is_plain(value):
+    if not _is_plain(value, has_text_keys):
         raise CborInvalid("a kind of value that is not agreed, or map keys out of order")
     if cbor2.dumps(value) != data:
         raise CborInvalid("not the shortest encoding, or bytes behind it")
     return value
 
 
-def _is_plain(value: object) -> bool:
+def _is_plain(value: object, has_text_keys: bool) -> bool:
     """Say whether there are only agreed types, and map keys in bytewise order of their encodings (§4.2.1).
 
     Types are compared exactly: in Python True == 1, so the map key `true` would pass as 1.
     """
     items: Iterable[object]
     if isinstance(value, dict):
-        if not _KEYS.issuperset(map(type, value)):
-            return False
-        ranks = [key if key >= 0 else _NEGATIVE - key for key in value]  # 0, 1, 2 … before -1, -2, -3 …
-        if ranks != sorted(ranks):
+        if not _is_in_order(value, has_text_keys):
             return False
         items = value.values()
     elif isinstance(value, list):
         items = value
     else:
         return type(value) in _LEAVES
-    return _LEAVES.issuperset(map(type, items)) or all(map(_is_plain, items))
+    return _LEAVES.issuperset(map(type, items)) or all(_is_plain(item, has_text_keys) for item in items)
+
+
+def _is_in_order(value: dict[Any, object], has_text_keys: bool) -> bool:
+    if _KEYS.issuperset(map(type, value)):
+        ranks = [key if key >= 0 else _NEGATIVE - key for key in value]  # 0, 1, 2 … before -1, -2, -3 …
+        return ranks == sorted(ranks)
+    if not has_text_keys or any(type(key) is not str for key in value):
+        return False
+    encodings = [cbor2.dumps(key) for key in value]
+    return encodings == sorted(encodings)
 
 
 def byte_string(data: bytes) -> bytes:

@@ -1,0 +1,126 @@
+"""One connection to an MQTT broker by aiomqtt, from CONNECT to the end of the link, which ends everything in it.
+
+The law: the broker's acknowledgement proves nothing and nobody waits for it in order to go on; a broker that gives none
+is hung up on. What messages mean is for mqtt.py.
+"""
+
+import asyncio
+import contextlib
+import logging
+import math
+import socket
+from collections.abc import Callable, Sequence
+
+import aiomqtt
+
+log = logging.getLogger(__name__)
+
+UNACKNOWLEDGED_MAX = 32  # messages out without the broker's acknowledgement: a window is 8, then the link is given up
+INCOMING_MAX = 64  # messages in that wait to be looked at; receipts for a window are 8
+GOODBYE_S_MAX = 1.0
+REFUSED = 0x80  # SUBACK return code (MQTT 3.1.1 §3.9.3)
+SOCKET_OPTIONS = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)  # Nagle and delayed ACK cost 40 ms a batch
+
+
+class LinkLost(Exception):
+    """There is no link, or no longer one; the message says why, for people."""
+
+
+class Connection:
+    """One connection, used once: `open`, `subscribe`, then `run` until it ends, then `close`."""
+
+    def __init__(self, client: aiomqtt.Client, *, connect_timeout_s: float) -> None:
+        self._client = client
+        self._client.pending_calls_threshold = UNACKNOWLEDGED_MAX
+        # The thread that connects blocks in the kernel for this long; aiomqtt has no setting for it.
+        self._client._client.connect_timeout = connect_timeout_s  # noqa: SLF001
+        self._group: asyncio.TaskGroup | None = None
+        self._out = set[asyncio.Task[None]]()
+        self._ended = asyncio.Event()
+        self._why = "the connection to the broker broke"
+
+    async def open(self) -> None:
+        """Connect. Raises LinkLost.
+
+        aiomqtt connects in a thread, which cannot be stopped: who is cancelled meanwhile waits for it, and closes.
+        """
+        entering = asyncio.get_running_loop().create_task(self._client.__aenter__())
+        try:
+            await asyncio.shield(entering)
+        except aiomqtt.MqttError as error:
+            raise LinkLost(f"no connection to the broker: {error}") from error
+        except ValueError as error:  # of the ssl module, about names
+            raise LinkLost(f"no connection to the broker: {error}") from error
+        except asyncio.CancelledError:
+            self._client.timeout = 0.01  # for the broker's answer, once the thread is done
+            with contextlib.suppress(aiomqtt.MqttError, ValueError):
+                await entering
+            raise
+
+    async def subscribe(self, filters: Sequence[str]) -> list[str]:
+        """Subscribe at QoS 1; return the filters that the broker refuses. Raises LinkLost."""
+        try:
+            granted = await self._client.subscribe([(filter_, 1) for filter_ in filters])
+        except aiomqtt.MqttError as error:
+            raise LinkLost(f"the broker answers no subscription: {error}") from error
+        codes = [code if isinstance(code, int) else code.value for code in granted]
+        return [filter_ for filter_, code in zip(filters, codes, strict=True) if code >= REFUSED]
+
+    async def run(self, take: Callable[[str, bytes], None], ready: Callable[[], None]) -> str:
+        """Call `ready`, then `take` with the topic and payload of each message, until the link ends; return why."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            try:
+                reading = group.create_task(self._read(take))
+                ready()
+                await self._ended.wait()
+                reading.cancel()
+            finally:
+                self._group = None
+                for task in self._out:
+                    task.cancel()
+        return self._why
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> asyncio.Task[None]:
+        """Send at QoS 1; return a task that ends with the broker's acknowledgement or the link. Raises LinkLost."""
+        if self._group is None or self._ended.is_set():
+            raise LinkLost(self._why)
+        if len(self._out) >= UNACKNOWLEDGED_MAX:
+            self.end(f"the broker has not acknowledged the last {UNACKNOWLEDGED_MAX} messages")
+            raise LinkLost(self._why)
+        task = self._group.create_task(self._publish(topic, payload, retain))
+        self._out.add(task)
+        task.add_done_callback(self._out.discard)
+        return task
+
+    def end(self, why: str) -> None:
+        """End the link."""
+        if not self._ended.is_set():
+            self._why = why
+            self._ended.set()
+
+    async def close(self, *, in_order: bool) -> None:
+        """Hang up; in_order: with a DISCONNECT, so that the broker does not publish the last will."""
+        try:
+            if in_order:
+                async with asyncio.timeout(GOODBYE_S_MAX):
+                    await self._client.__aexit__(None, None, None)
+        except (aiomqtt.MqttError, TimeoutError):
+            log.info("the broker did not take the goodbye")
+        finally:
+            # aiomqtt leaves the socket open after a connection that failed half-way or broke while reading.
+            self._client._client._sock_close()  # noqa: SLF001
+
+    async def _read(self, take: Callable[[str, bytes], None]) -> None:
+        try:
+            async for message in self._client.messages:
+                if isinstance(message.payload, bytes | bytearray):
+                    take(str(message.topic), bytes(message.payload))
+        except aiomqtt.MqttError as error:
+            self.end(f"the connection to the broker broke: {error.__cause__ or error}")
+
+    async def _publish(self, topic: str, payload: bytes, retain: bool) -> None:
+        try:
+            await self._client.publish(topic, payload, qos=1, retain=retain, timeout=math.inf)
+        except aiomqtt.MqttError as error:
+            self.end(f"the connection to the broker broke: {error}")

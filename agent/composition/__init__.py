@@ -1,0 +1,1 @@
+"""Parts of the composition root: they build and connect, and do nothing else."""
