@@ -18,7 +18,7 @@ from agent import __version__
 from agent.adapters.clock import SystemClock, SystemRandomness
 from agent.adapters.console.console import Console
 from agent.adapters.console.lines import Lines
-from agent.adapters.console.server import ConsoleServer
+from agent.adapters.console.opening import open_server
 from agent.adapters.keys.sealing import new_data_key
 from agent.adapters.keys.signing import TerminalKey, load_or_create
 from agent.adapters.keys.verification import build_key
@@ -38,6 +38,8 @@ from agent.ports import Clock, Randomness, Scanner
 from agent.tasks.checkpoint import Checkpoint
 from agent.tasks.delivery import Delivery, Identity
 from agent.tasks.housekeeping import keep_house
+from agent.tasks.pulse import beat
+from agent.tasks.requests import RequestDesk
 from agent.tasks.succession import Succession
 from agent.tasks.trust import keep_trust_fresh
 
@@ -64,6 +66,11 @@ class Paths:
     def registration(self) -> Path:
         """The terminal's public key, as the platform registers it."""
         return self.state / "terminal.json"
+
+    @property
+    def console_token(self) -> Path:
+        """What local programs show the console."""
+        return self.state / "console-token"
 
     @property
     def trust(self) -> Path:
@@ -96,15 +103,15 @@ async def run(config: Config, *, service: Service, lines_to: Lines | None, stop:
         ledger = await stack.enter_async_context(ThreadedLedger(open_ledger(config, paths, randomness)))
         history = await ledger.history(clock.now().now)
         console = Console(lines_to=lines_to)
-        store = TrustStore(
-            paths.trust,
-            build_key=build_key,
-            values=LedgerValues(ledger),
-            narrow=lambda policy: policy.narrowed(config.policy.refuse),
-        )
+        store = build_store(config, paths, ledger)
         if (trouble := await store.restore()) is not None:
             await console.notice("trust", trouble.detail)
-        checkpoint = Checkpoint(ledger=ledger, trust_store=store, history=history, display=console, clock=clock)
+        desk = build_desk(config, ledger, store, console, clock, randomness)
+        await desk.restore()
+        checkpoint = Checkpoint(
+            ledger=ledger, trust_store=store, history=history, display=console, clock=clock,
+            errands=desk, on_passed=console.counts.passed,
+        )  # fmt: skip
         scanners = {s.id: (build_scanner(s, clock, presence_of(console)), config.step_of(s)) for s in config.scanners}
         succession: Succession | None = None
         if config.uplink.http is not None:
@@ -122,8 +129,11 @@ async def run(config: Config, *, service: Service, lines_to: Lines | None, stop:
                 settings=config.delivery,
             )
             succession = Succession(ledger=ledger, history=history, display=console, new_delivery=new_delivery)
-        server = ConsoleServer(config.console, console, status_of(config, ledger, store, succession, scanners, clock))
-        await server.start()
+        status = status_of(config, ledger, store, succession, scanners, clock)
+        server = await open_server(
+            config.console, paths.console_token, console=console, requests=desk, ledger=ledger,
+            values=LedgerValues(ledger), status=status, step=config.terminal.step, clock=clock, randomness=randomness,
+        )  # fmt: skip
         stack.push_async_callback(server.stop)
         tasks: dict[str, Coroutine[None, None, None]] = {
             f"checkpoint:{name}": checkpoint.watch(scanner, step) for name, (scanner, step) in scanners.items()
@@ -141,6 +151,7 @@ async def run(config: Config, *, service: Service, lines_to: Lines | None, stop:
                 announced=asyncio.Event(),  # no platform announces a new trust list yet: it is fetched on schedule
             )
         tasks["housekeeping"] = keep_house(ledger, history, store, signed_time, clock)
+        tasks |= {"requests": desk.run(), "pulse": pulse_of(status, console)}
         await console.notice("agent", f"ready; local API at {server.address}")
         await run_until(stop, tasks, service)
 
@@ -207,12 +218,53 @@ def build_refresher(config: Config, paths: Paths) -> RefresherProcess | None:
     )
 
 
+def build_store(config: Config, paths: Paths, ledger: ThreadedLedger) -> TrustStore:
+    """Return the trust store, narrowed as this site wants it."""
+    return TrustStore(
+        paths.trust,
+        build_key=build_key,
+        values=LedgerValues(ledger),
+        narrow=lambda policy: policy.narrowed(config.policy.refuse),
+    )
+
+
+def build_desk(
+    config: Config, ledger: ThreadedLedger, store: TrustStore, console: Console, clock: Clock, randomness: Randomness
+) -> RequestDesk:
+    """Return what owns the requests; it tells the console of each change."""
+    desk = RequestDesk(
+        ledger=ledger,
+        trust_store=store,
+        scanners=[scanner.id for scanner in config.scanners],
+        display=console,
+        on_change=lambda request: console.request(request, desk.left_s(request)),
+        clock=clock,
+        randomness=randomness,
+        settings=config.requests,
+    )
+    return desk
+
+
+def pulse_of(status: Callable[[], Awaitable[dict[str, object]]], console: Console) -> Coroutine[None, None, None]:
+    """Return the task that tells the console how late the loop is, and of delivery."""
+
+    async def read_delivery() -> dict[str, object] | None:
+        delivery = (await status()).get("uplink")
+        return delivery if isinstance(delivery, dict) else None
+
+    def tell_lag(lag_s: float) -> None:
+        console.counts.loop_lag_s = lag_s
+
+    return beat(read_delivery, console.delivery, tell_lag)
+
+
 def presence_of(console: Console) -> OnPresence:
     """Return what tells log and console that a scanner came or went."""
 
     def tell(scanner: str, presence: Presence, why: str) -> None:
         log_presence(scanner, presence, why)
         console.tell("scanner", f"{scanner} is {presence.value}: {why}")
+        console.scanner(scanner, presence.value)
 
     return tell
 

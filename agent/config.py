@@ -26,6 +26,7 @@ from agent.adapters.trust_store.store import Settings as TrustSettings
 from agent.adapters.uplinks.http import Settings as HttpSettings
 from agent.adapters.uplinks.http import url_fault
 from agent.tasks.delivery import Settings as DeliverySettings
+from agent.tasks.requests import Settings as RequestsSettings
 
 CONFIG_BYTES_MAX = 262_144
 ERROR_CHARS_MAX = 1_000
@@ -85,6 +86,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     delivery: DeliverySettings = DeliverySettings()
     ledger: LedgerSettings = LedgerSettings()
     console: ConsoleSettings = ConsoleSettings()
+    requests: RequestsSettings = RequestsSettings()
     trust: TrustSettings = TrustSettings()
     policy: Policy = Policy()
 

@@ -78,6 +78,7 @@ def _warnings(config: Config) -> Iterator[str]:
 def errors(config: Config) -> Iterator[str]:
     """Yield what keeps the agent from starting, each with its place in the configuration."""
     files = {"$.trust.root": config.trust.root, "$.trust.ca": config.trust.ca}
+    files |= {f"$.console.{name}": getattr(config.console, name) for name in ("token_file", "staff_pin_file")}
     for index, scanner in enumerate(config.scanners):
         if not isinstance(scanner, SerialSettings) and scanner.path != "-":
             files[f"$.scanners[{index}].path"] = scanner.path

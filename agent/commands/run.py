@@ -13,7 +13,7 @@ from agent.adapters.log import log_to
 from agent.adapters.service import Service
 from agent.commands.check import errors
 from agent.config import Config, ConfigInvalid, load, read_environment
-from agent.ports import AddressInUse, LedgerBroken, LedgerFull, LedgerUnusable
+from agent.ports import AddressInUse, LedgerBroken, LedgerFull, LedgerUnusable, SecretUnusable
 
 START_FAILED = 1
 BROKEN = 3  # the ledger, in the middle of work: the service manager starts the agent again, and the file is checked
@@ -50,7 +50,7 @@ def _run(path: Path, shown: Lines | None, said: Lines) -> int:
         for fault in errors(config):
             return say(f"{path}: {fault}", START_FAILED)
         asyncio.run(_run_until_told(config, environment.notify_socket, shown))
-    except (ConfigInvalid, SigningKeyUnusable, AddressInUse, LedgerUnusable, LedgerFull) as error:
+    except (ConfigInvalid, SigningKeyUnusable, SecretUnusable, AddressInUse, LedgerUnusable, LedgerFull) as error:
         return say(error, START_FAILED)
     except LedgerBroken as error:
         return say(error, BROKEN)
