@@ -31,6 +31,7 @@ from agent.tasks.carriers import Settings as CarrierSettings
 from agent.tasks.delivery import Settings as DeliverySettings
 from agent.tasks.heartbeat import Settings as HeartbeatSettings
 from agent.tasks.online import Settings as OnlineSettings
+from agent.tasks.requests import Settings as RequestsSettings
 
 CONFIG_BYTES_MAX = 262_144
 ERROR_CHARS_MAX = 1_000
@@ -97,6 +98,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     heartbeat: HeartbeatSettings = HeartbeatSettings()
     ledger: LedgerSettings = LedgerSettings()
     console: ConsoleSettings = ConsoleSettings()
+    requests: RequestsSettings = RequestsSettings()
     trust: TrustSettings = TrustSettings()
     policy: Policy = Policy()
 

@@ -4,13 +4,14 @@ Adapters implement the protocols and raise the errors; tasks speak to nothing el
 done about it; anything not listed here is a bug and ends the process.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from agent.core.decision import Decision
 from agent.core.delivery import SalvagedRun, StoredRecord
 from agent.core.online import Question
+from agent.core.requests import Event, Request, Role
 from agent.core.scan import Scan
 from agent.core.time_interval import Interval, Stamp
 from agent.core.transaction import Draft, Transaction
@@ -19,6 +20,10 @@ from agent.core.trust_list import Trust
 
 class AddressInUse(Exception):
     """The local API cannot listen where it was told to."""
+
+
+class SecretUnusable(Exception):
+    """A file with a secret cannot be used as it is; the message says which, and what to do."""
 
 
 class LedgerFull(Exception):
@@ -102,6 +107,16 @@ class VerifiedBundle:
     timestamp_version: int
     root_version: int
     expires_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedRecord:
+    """A live record that a platform rejected. at_ms: the latest instant of its stamp; None while that is unbounded."""
+
+    uplink: str
+    seq: int
+    reason: str
+    at_ms: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,4 +355,52 @@ class NamedValues(Protocol):
 
     async def set(self, name: str, value: bytes) -> None:
         """Set a value; return once it is durable. Raises LedgerFull: then nothing was written."""
+        ...
+
+
+class Errands(Protocol):
+    """What a checkpoint asks and tells about requests (core/requests.py)."""
+
+    def step_for(self, scanner: str, step: str) -> str:
+        """Return the step that this scanner's scan is for: that of a request that waits for it, else `step`."""
+        ...
+
+    async def decided(self, scanner: str, decision: Decision, transaction: Transaction) -> None:
+        """Record what a stored decision is to a request, before it is shown. Raises LedgerBroken."""
+        ...
+
+
+class Requests(Protocol):
+    """Requests as programs and people see them. What changes one raises RequestRefused, LedgerFull."""
+
+    def get(self, request_id: bytes) -> Request | None:
+        """Return a request, also one that has been over for a little while."""
+        ...
+
+    def waiting(self) -> Sequence[Request]:
+        """Return the requests that are open or asking, the oldest first."""
+        ...
+
+    def left_s(self, request: Request) -> int | None:
+        """Return how many whole seconds a request still waits; None where it is over."""
+        ...
+
+    async def open(self, by: Role, step: str, scanner: str | None, details: Mapping[str, str]) -> Request:
+        """Ask that the next scan (of that scanner; None: of any) be for a step; return once that is durable."""
+        ...
+
+    async def change(self, by: Role, request_id: bytes, event: Event, items: Sequence[str] = ()) -> Request:
+        """Confirm, cancel or add items; return once that is durable. What has already happened is answered again."""
+        ...
+
+
+class ParkedRecords(Protocol):
+    """What a platform rejected, for a person to look at. Both may raise LedgerBroken."""
+
+    async def parked(self, records_max: int) -> tuple[int, Sequence[ParkedRecord]]:
+        """Return how many records are parked, and the first of them."""
+        ...
+
+    async def retry_parked(self, seq: int) -> bool:
+        """Have a parked record sent again after the next hello; False where it is not parked. Raises LedgerFull."""
         ...

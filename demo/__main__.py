@@ -61,7 +61,8 @@ async def play(folder: Path, *, is_interactive: bool) -> tuple[Verdict, Usage]:
     journal = Journal()
     say("Starting a platform, and an agent with two serial scanners.")
     async with running(folder) as setting:
-        say(f"The platform's page: {setting.platform_url}/     The agent's status: {setting.console_url}/v1/status")
+        say(f"The platform's page: {setting.platform_url}/")
+        say(f"A screen for the agent: .venv/bin/scanward console link --config {folder / 'agent.toml'}")
         stage = Stage(
             setting=setting,
             issuer=Issuer(setting.platform_folder),

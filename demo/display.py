@@ -1,19 +1,26 @@
-"""What the agent shows, read as any kiosk page would read it: server-sent events over HTTP."""
+"""What the agent shows, read as any program on the terminal would read it: server-sent events over HTTP."""
 
 import asyncio
 import json
 from collections import deque
+from pathlib import Path
 
 import aiohttp
 
 SHOW_S_MAX = 10.0
 
 
+def program(token: Path) -> dict[str, str]:
+    """Return the header that shows the agent's token, as any program on the terminal would."""
+    return {"Authorization": f"Bearer {token.read_text().strip()}"}
+
+
 class Display:
     """Listens to the agent's events and hands each decision to whoever waits for its scanner."""
 
-    def __init__(self, events_url: str) -> None:
+    def __init__(self, events_url: str, token: Path) -> None:
         self._url = events_url
+        self._token = token
         self._decisions: dict[str, deque[dict[str, object]]] = {}
         self._news = asyncio.Condition()
         self._connected = asyncio.Event()
@@ -24,7 +31,8 @@ class Display:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as client:
             while True:
                 try:
-                    async with client.get(self._url) as stream:
+                    async with client.get(self._url, headers=program(self._token)) as stream:
+                        stream.raise_for_status()
                         self._connected.set()
                         await self._read(stream)
                 except aiohttp.ClientError:
@@ -42,7 +50,7 @@ class Display:
                 event = json.loads(line[6:])
                 if topic == "decision":
                     self._decisions.setdefault(event["scanner"], deque()).append(event)
-                else:
+                elif topic == "notice":
                     self.notices.append(f"{event['topic']}: {event['text']}")
                 async with self._news:
                     self._news.notify_all()

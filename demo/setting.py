@@ -11,7 +11,7 @@ from pathlib import Path
 
 import aiohttp
 
-from demo.display import Display
+from demo.display import Display, program
 from demo.processes import Program, free_port
 from demo.tty import TtyScanner
 
@@ -120,7 +120,7 @@ async def running(folder: Path, *platform_arguments: str) -> AsyncIterator[Setti
         await _register(folder / "state" / "terminal.json", setting.platform_folder / "terminals")
         await stack.enter_async_context(_beside(setting.display.listen))
         await setting.display.connected()
-        await _trusted(setting.console_url)
+        await _trusted(setting.console_url, folder / "state" / "console-token")
         yield setting
 
 
@@ -170,7 +170,7 @@ def _build(folder: Path, platform_arguments: Sequence[str]) -> Setting:
         ),
         registration=registration,
         payment=payment,
-        display=Display(f"{console_url}/v1/events"),
+        display=Display(f"{console_url}/v1/events", folder / "state" / "console-token"),
         platform_url=platform_url,
         console_url=console_url,
     )
@@ -185,11 +185,11 @@ async def _register(made: Path, terminals: Path) -> None:
     shutil.copy(made, terminals / "kiosk-1.json")
 
 
-async def _trusted(console_url: str) -> None:
+async def _trusted(console_url: str, token: Path) -> None:
     """Wait until the agent has its first trust list."""
     async with asyncio.timeout(START_S_MAX), aiohttp.ClientSession() as client:
         while True:
-            async with client.get(f"{console_url}/v1/status") as answer:
+            async with client.get(f"{console_url}/v1/status", headers=program(token)) as answer:
                 if (await answer.json())["trust"] is not None:
                     return
             await asyncio.sleep(0.02)

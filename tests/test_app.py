@@ -14,17 +14,11 @@ from agent.adapters.service import Service
 from agent.adapters.trust_store.bundle import parse_content
 from agent.adapters.trust_store.refresher_process import RefresherProcess
 from agent.adapters.trust_store.store import TrustStore
-from agent.app import (
-    LedgerValues,
-    Paths,
-    build_refresher,
-    build_scanner,
-    open_ledger,
-    presence_of,
-    publish_registration,
-    run_until,
-    status_of,
-)
+from agent.app import run_until
+from agent.composition.console import status_of
+from agent.composition.ledger import LedgerValues, Paths, open_ledger, publish_registration
+from agent.composition.scanners import build_scanner, presence_of
+from agent.composition.trust import build_refresher
 from agent.config import Config, Environment, parse
 from agent.core.trust_list import Trust
 from fakes.ledger_parts import CountedRandomness

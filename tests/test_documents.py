@@ -10,8 +10,8 @@ import pytest
 
 from agent.adapters.clock import SystemRandomness
 from agent.adapters.console.texts import has_sentence
-from agent.app import Paths, open_ledger
 from agent.cli import COMMANDS, main
+from agent.composition.ledger import Paths, open_ledger
 from agent.config import load
 from fakes.trust_content import content, publish_bundle
 

@@ -80,6 +80,7 @@ def errors(config: Config) -> Iterator[str]:
     files = {"$.trust.root": config.trust.root, "$.trust.ca": config.trust.ca}
     if config.uplink.mqtt is not None:
         files |= {f"$.uplink.mqtt.{name}": file for name, file in config.uplink.mqtt.files().items()}
+    files |= {f"$.console.{name}": getattr(config.console, name) for name in ("token_file", "staff_pin_file")}
     for index, scanner in enumerate(config.scanners):
         if not isinstance(scanner, SerialSettings) and scanner.path != "-":
             files[f"$.scanners[{index}].path"] = scanner.path

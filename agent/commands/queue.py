@@ -19,7 +19,7 @@ import apsw
 from agent.adapters.ledger.connection import connect_beside, connect_to_read
 from agent.adapters.ledger.opening import APPLICATION_ID, SCHEMA_VERSION
 from agent.adapters.ledger.sql import SQL, rows, value
-from agent.app import Paths
+from agent.composition.ledger import Paths
 from agent.config import ConfigInvalid, load
 from agent.core.transaction import record_of
 

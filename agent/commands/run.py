@@ -16,7 +16,7 @@ from agent.adapters.service import Service
 from agent.commands.check import errors
 from agent.composition.link import Reload
 from agent.config import Config, ConfigInvalid, Environment, load, read_environment
-from agent.ports import AddressInUse, LedgerBroken, LedgerFull, LedgerUnusable
+from agent.ports import AddressInUse, LedgerBroken, LedgerFull, LedgerUnusable, SecretUnusable
 
 START_FAILED = 1
 RELOADED = 4  # the platform asked for it: not a success to the service manager, so that it starts the agent again
@@ -57,7 +57,7 @@ def _run(path: Path, shown: Lines | None, said: Lines) -> int:
             return say(f"{path}: {fault}", START_FAILED)
         if asyncio.run(_run_until_told(config, environment, shown, lambda: _fault(path, environment))):
             return RELOADED
-    except (ConfigInvalid, SigningKeyUnusable, AddressInUse, LedgerUnusable, LedgerFull) as error:
+    except (ConfigInvalid, SigningKeyUnusable, SecretUnusable, AddressInUse, LedgerUnusable, LedgerFull) as error:
         return say(error, START_FAILED)
     except LedgerBroken as error:
         return say(error, BROKEN)

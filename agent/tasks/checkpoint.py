@@ -5,6 +5,7 @@ happen without an await between them.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from agent.core.codes import recognise
@@ -15,17 +16,31 @@ from agent.core.transaction import Transaction, draft_decision
 from agent.core.trust_list import Trust
 from agent.core.verdict import Verdict
 from agent.core.verification import verify
-from agent.ports import Clock, Display, Ledger, LedgerFull, LedgerRefused, Scanner, TrustStore
+from agent.ports import Clock, Display, Errands, Ledger, LedgerFull, LedgerRefused, Scanner, TrustStore
 from agent.tasks.online import Online
 
 log = logging.getLogger(__name__)
+
+
+class NoErrands:
+    """Every scan is for its scanner's own step (ports.Errands)."""
+
+    def step_for(self, scanner: str, step: str) -> str:
+        """Return `step`."""
+        return step
+
+    async def decided(self, scanner: str, decision: Decision, transaction: Transaction) -> None:
+        """Do nothing."""
+
+
+NO_ERRANDS = NoErrands()
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """What every scanner's checkpoint shares: one history, one ledger, one display.
 
-    online: None where there is nobody to ask.
+    online: None where there is nobody to ask. on_passed: told how many ms a scan took until its decision was shown.
     """
 
     ledger: Ledger
@@ -35,15 +50,19 @@ class Checkpoint:
     clock: Clock
     online: Online | None = None
     signed_time: SignedTime = field(default_factory=SignedTime)
+    errands: Errands = NO_ERRANDS
+    on_passed: Callable[[int], None] = lambda _took_ms: None
 
     async def watch(self, scanner: Scanner, step: str) -> None:
         """Pass every scan of one scanner, for the life of the agent. Raises LedgerBroken."""
         async for scan in scanner.scans():
             await self.check(scan, step)
+            self.on_passed(self.clock.now().raw_ms - scan.at.raw_ms)
 
     async def check(self, scan: Scan, step: str) -> None:
         """Judge one scan, ask the platform where that settles it, store the decision, then show it."""
         trust = self.trust_store.current
+        step = self.errands.step_for(scan.scanner, step)
         code = recognise(scan)
         verdict = verify(code, trust, self.clock.now().now)
         try:
@@ -55,6 +74,7 @@ class Checkpoint:
             await self.display.notice("ledger-full", "storage is full: nothing can be accepted now")
             return
         await self.display.show(scan.scanner, decision, transaction)
+        await self.errands.decided(scan.scanner, decision, transaction)
 
     async def _decide(
         self, scan: Scan, verdict: Verdict, step: str, trust: Trust | None

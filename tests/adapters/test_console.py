@@ -15,6 +15,8 @@ from agent.core.decision import Answer, Decision
 from agent.core.transaction import Transaction
 from agent.core.verdict import Claims, CodeType, Outcome, Verdict
 from agent.ports import AddressInUse
+from fakes.console_parts import TOKEN
+from fakes.console_parts import served as serve
 
 CARD = bytes(range(32))
 VERDICT = Verdict(
@@ -27,18 +29,10 @@ def transaction(seq: int = 1) -> Transaction:
     return Transaction(b"L" * 16, seq, bytes([seq % 256]) * 32)
 
 
-async def status():
-    return {"terminal": "kiosk-1"}
-
-
 @pytest.fixture
-async def served():
-    console = Console(lines_to=None)
-    server = ConsoleServer(Settings(listen="127.0.0.1:0"), console, status)
-    await server.start()
-    async with aiohttp.ClientSession(server.address) as client:
-        yield console, server, client
-    await server.stop()
+async def served(tmp_path):
+    async with serve(tmp_path) as one, one.client() as client:
+        yield one.console, one.server, client
 
 
 async def next_event(stream) -> tuple[str, dict]:
@@ -135,42 +129,68 @@ async def hung_up(reader: asyncio.StreamReader) -> bool:
 
 
 @pytest.mark.parametrize("said", [b"", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: "])
-async def test_a_connection_that_asks_nothing_is_closed(said):
-    server = ConsoleServer(Settings(listen="127.0.0.1:0"), Console(lines_to=None), status, silence_s_max=0.1)
-    await server.start()
-    reader, writer = await asyncio.open_connection("127.0.0.1", int(server.address.rpartition(":")[2]))
-    writer.write(said)
-    assert await hung_up(reader)
-    writer.close()
-    await server.stop()
-
-
-async def test_there_is_a_limit_to_connections_and_it_is_told_once(served, caplog):
-    _, server, client = served
-    port = int(server.address.rpartition(":")[2])
-    ask = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
-
-    async def connect() -> tuple[bool, asyncio.StreamWriter]:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        try:
-            writer.write(ask)
-            return b"200 OK" in await reader.readuntil(b"\r\n"), writer
-        except (asyncio.IncompleteReadError, ConnectionError):
-            return False, writer
-
-    async with asyncio.timeout(20):
-        answers = await asyncio.gather(*(connect() for _ in range(CONNECTIONS_MAX + 100)))
-    assert sum(is_answered for is_answered, _ in answers) == CONNECTIONS_MAX
-    assert [r.getMessage() for r in caplog.records if "too many connections" in r.getMessage()] == [
-        f"too many connections to the local API: more than {CONNECTIONS_MAX} are refused"
-    ]
-    for _, writer in answers:
+async def test_a_connection_that_asks_nothing_is_closed(tmp_path, said):
+    async with serve(tmp_path, silence_s_max=0.1) as one:
+        reader, writer = await asyncio.open_connection("127.0.0.1", one.port)
+        writer.write(said)
+        assert await hung_up(reader)
         writer.close()
+
+
+async def test_a_new_page_gets_in_at_once_while_silent_strangers_hold_every_connection(served):
+    _, server, _ = served
+    port = int(server.address.rpartition(":")[2])
+    strangers = [await asyncio.open_connection("127.0.0.1", port) for _ in range(CONNECTIONS_MAX)]
     async with asyncio.timeout(5):
-        while server._runner.server.connections:  # noqa: ASYNC110
+        while len(server._runner.server.connections) < CONNECTIONS_MAX:  # noqa: ASYNC110
             await asyncio.sleep(0)
-        async with client.get("/healthz") as answer:
+        async with aiohttp.ClientSession(server.address) as page, page.get("/healthz") as answer:
             assert answer.status == 200
+        assert await hung_up(strangers[0][0]), "the one that was silent longest gives way"
+    assert len(server._runner.server.connections) <= CONNECTIONS_MAX
+    for _, writer in strangers:
+        writer.close()
+
+
+async def test_a_call_in_progress_does_not_give_way_to_a_flood_of_connections(served):
+    console, server, client = served
+    port = int(server.address.rpartition(":")[2])
+    async with client.get("/v1/events") as stream:
+        flood = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2 * CONNECTIONS_MAX)]
+        await console.notice("uplink", "the platform answers")
+        assert (await next_event(stream))[1]["topic"] == "uplink"
+        assert len(server._runner.server.connections) <= CONNECTIONS_MAX
+    for _, writer in flood:
+        writer.close()
+
+
+async def test_where_all_connections_are_busy_new_ones_are_refused_and_it_is_told_once(served, caplog):
+    _, server, _ = served
+    port = int(server.address.rpartition(":")[2])
+    head = f"POST /v1/links HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n"
+    head += "Content-Type: application/json\r\nContent-Length: 9\r\n\r\n"  # and then the body does not come
+    busy = [await asyncio.open_connection("127.0.0.1", port) for _ in range(CONNECTIONS_MAX)]
+    for _, writer in busy:
+        writer.write(head.encode())
+    async with asyncio.timeout(5):
+        while server._idle:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        late = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+        assert [await hung_up(reader) for reader, _ in late] == [True] * 3
+    assert [r.getMessage() for r in caplog.records if "too many busy" in r.getMessage()] == [
+        f"too many busy connections to the local API: more than {CONNECTIONS_MAX} are refused"
+    ]
+    for _, writer in busy + late:
+        writer.close()
+
+
+async def test_what_a_connection_leaves_behind_is_bounded(served):
+    _, server, _ = served
+    port = int(server.address.rpartition(":")[2])
+    for _ in range(3 * CONNECTIONS_MAX):
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.close()
+    assert len(server._idle) <= CONNECTIONS_MAX + 1
 
 
 @pytest.mark.parametrize(
@@ -226,12 +246,12 @@ async def test_garbage_below_http_does_not_disturb_the_server(served):
 async def test_status_is_json(served):
     _, _, client = served
     async with client.get("/v1/status") as answer:
-        assert await answer.json() == {"terminal": "kiosk-1"}
+        assert (await answer.json())["terminal"] == "kiosk-1"
 
 
 async def test_a_port_in_use_is_said_plainly(served):
     _, server, _ = served
-    second = ConsoleServer(Settings(listen=server.address.removeprefix("http://")), Console(lines_to=None), status)
+    second = ConsoleServer(Settings(listen=server.address.removeprefix("http://")), server.parts)
     with pytest.raises(AddressInUse, match=r"another agent running.*\[console\] listen"):
         await second.start()
 

@@ -24,9 +24,10 @@ STOP_S_MAX = 5.0
 class Agent:
     """One agent process under a fake service manager."""
 
-    def __init__(self, process: asyncio.subprocess.Process, manager: socket.socket, console: str) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, manager: socket.socket, console: str, token: Path) -> None:
         self.process = process
         self.console = console
+        self.token = token
         self._manager = manager
 
     async def said(self, what: bytes) -> None:
@@ -35,7 +36,8 @@ class Agent:
                 pass
 
     async def status(self) -> dict:
-        async with aiohttp.ClientSession() as client, client.get(f"{self.console}/v1/status") as answer:
+        headers = {"Authorization": f"Bearer {self.token.read_text().strip()}"}
+        async with aiohttp.ClientSession(headers=headers) as client, client.get(f"{self.console}/v1/status") as answer:
             return await answer.json()
 
     async def stop(self) -> tuple[int, str]:
@@ -61,7 +63,7 @@ async def agent(
             stdout=stdout, stderr=asyncio.subprocess.STDOUT,
             env={"PATH": os.defpath, "NOTIFY_SOCKET": str(folder / "notify"), **environment},
         )  # fmt: skip
-        started = Agent(process, manager, f"http://127.0.0.1:{port}")
+        started = Agent(process, manager, f"http://127.0.0.1:{port}", folder / "console-token")
         try:
             yield started
         finally:

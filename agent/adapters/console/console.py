@@ -1,8 +1,8 @@
 """What people on the spot see: every decision and notice, as lines on the terminal and as server-sent events.
 
-Only what checkpoint and delivery hand over, after the commit. A listener that does not keep up is dropped, never waited
-for. An event names the record, the step, the answer and the reason; of a person at most the masked name that the
-platform gave, once, to those who listen now: it is neither kept for later listeners nor written.
+Only what the tasks hand over, after the commit. A listener that does not keep up is dropped, never waited for. An event
+names the record, the step, the answer and the reason; of a person at most the masked name that the platform gave, once,
+to those who listen now: it is neither kept for later listeners nor written. A public screen gets public events only.
 """
 
 import asyncio
@@ -12,30 +12,36 @@ from collections import deque
 import msgspec
 
 from agent.adapters.console.lines import Lines
+from agent.adapters.console.metrics import Counts
 from agent.adapters.console.texts import text_for
 from agent.core.decision import Decision
+from agent.core.requests import Request
 from agent.core.transaction import Transaction
 
 LISTENERS_MAX = 16
 EVENTS_WAITING_MAX = 256
 RECENT_EVENTS_MAX = 100
+NOTICES_MAX = 100
+PUBLIC_NOTICES = frozenset({"identify", "ledger-full"})  # what a patient before the screen should know
 
 MARKS = ("[ OK ]", "[ ~~ ]", "[ ?? ]", "[ XX ]")  # by Answer: shape beside colour
 COLOURS = ("\x1b[32m", "\x1b[33m", "\x1b[36m", "\x1b[31m")
 
 
 class Event(msgspec.Struct, frozen=True):
-    """One event: number, topic and the JSON that goes out."""
+    """One event: number, topic and the JSON that goes out. is_public: for a screen in a hall, too."""
 
     number: int
     topic: str
     data: str
+    is_public: bool = True
 
 
 class Listener:
     """One listener's bounded queue; `is_dropped` once it fell behind or the console closed."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_public: bool = False) -> None:
+        self.is_public = is_public
         self._events: asyncio.Queue[Event | None] = asyncio.Queue(EVENTS_WAITING_MAX)
         self.is_dropped = False
 
@@ -65,10 +71,13 @@ class Console:
         self._lines_to = lines_to
         self._listeners = dict[Listener, None]()  # the oldest first
         self._recent = deque[Event](maxlen=RECENT_EVENTS_MAX)
+        self._notices = deque[tuple[float, str, str]](maxlen=NOTICES_MAX)
         self._count = 0
+        self.counts = Counts()
 
     async def show(self, scanner: str, decision: Decision, transaction: Transaction) -> None:
         """Show a stored decision (ports.Display)."""
+        self.counts.decided(decision)
         texts = text_for(decision)
         verdict = decision.verdict
         self._publish(
@@ -102,16 +111,39 @@ class Console:
 
     def tell(self, topic: str, text: str) -> None:
         """Do the same from a callback."""
-        self._publish("notice", {"topic": topic, "text": text})
+        self._notices.append((asyncio.get_running_loop().time(), topic, text))
+        self._publish("notice", {"topic": topic, "text": text}, is_public=topic in PUBLIC_NOTICES)
         self._line(None, f"{topic}: {text}")
 
-    def listen(self) -> Listener:
+    def scanner(self, scanner: str, presence: str) -> None:
+        """Tell programs that a scanner came or went; what a person reads of it is a notice."""
+        self._publish("scanner", {"scanner": scanner, "presence": presence}, is_public=False)
+
+    def delivery(self, uplink: dict[str, object]) -> None:
+        """Tell programs how far delivery is: what GET /v1/status says of an uplink."""
+        self._publish("delivery", uplink, is_public=False)
+
+    def request(self, request: Request, left_s: int | None) -> None:
+        """Tell of a request's new state, after its record."""
+        self._publish("request", request_event(request, left_s))
+
+    def notices(self) -> list[dict[str, object]]:
+        """Return the last notices and how long ago each was, the newest last."""
+        now_s = asyncio.get_running_loop().time()
+        return [{"topic": topic, "text": text, "age_s": round(now_s - at_s, 1)} for at_s, topic, text in self._notices]
+
+    @property
+    def listeners(self) -> int:
+        """How many listen."""
+        return len(self._listeners)
+
+    def listen(self, *, is_public: bool = False) -> Listener:
         """Return a new listener; where there are too many, drop the oldest: a page that reloads must always get in."""
         while len(self._listeners) >= LISTENERS_MAX:
             oldest = next(iter(self._listeners))
             oldest.drop()
             self.forget(oldest)
-        listener = Listener()
+        listener = Listener(is_public=is_public)
         self._listeners[listener] = None
         return listener
 
@@ -131,14 +163,18 @@ class Console:
             after = 0
         return [event for event in self._recent if event.number > after]
 
-    def _publish(self, topic: str, content: dict[str, object], *, live: dict[str, object] | None = None) -> None:
-        """Hand out an event. live: what only those who listen now are told."""
+    def _publish(
+        self, topic: str, content: dict[str, object], *, live: dict[str, object] | None = None, is_public: bool = True
+    ) -> None:
+        """Hand out an event. live: what only those who listen now are told. is_public: also to public screens."""
         self._count += 1
-        event = kept = Event(self._count, topic, msgspec.json.encode(content).decode())
+        event = kept = Event(self._count, topic, msgspec.json.encode(content).decode(), is_public)
         if live:
-            event = Event(self._count, topic, msgspec.json.encode(content | live).decode())
+            event = Event(self._count, topic, msgspec.json.encode(content | live).decode(), is_public)
         self._recent.append(kept)
         for listener in list(self._listeners):
+            if listener.is_public and not is_public:
+                continue
             listener.put(event)
             if listener.is_dropped:
                 self.forget(listener)
@@ -150,3 +186,17 @@ class Console:
         if answer is not None and self._lines_to.isatty():
             mark = f"{COLOURS[answer]}{mark}\x1b[0m"
         self._lines_to.write(f"{mark} {text}\n")
+
+
+def request_event(request: Request, left_s: int | None) -> dict[str, object]:
+    """Return what anybody may know of a request: not its items, nor the words its caller gave."""
+    return {
+        "request": request.id.hex(),
+        "state": request.state.value,
+        "step": request.step,
+        "scanner": request.scanner,
+        "asks": request.asks,
+        "seq": request.decision_seq,
+        "item_count": len(request.items),
+        "expires_in_s": left_s,
+    }

@@ -8,6 +8,7 @@ nothing more is done with the file: an fsync is never tried again. Threads are l
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import apsw
 
@@ -56,6 +57,7 @@ DataKeyMaker = Callable[[Sequence[Recipient], bytes, Randomness], DataKey]
 """(recipients, ledger id, randomness) -> a new data key wrapped for each."""
 
 StateValue = int | str | bytes
+_T = TypeVar("_T")
 
 
 class LedgerFile:
@@ -323,6 +325,11 @@ class LedgerFile:
             return count
         except LedgerFull:
             return 0
+
+    def on_connection(self, work: Callable[[apsw.Connection], _T]) -> _T:
+        """Do other work of this folder on the open file. Raises LedgerFull, LedgerBroken."""
+        with self._guarded():
+            return work(self._connection)
 
     @property
     def is_checkpoint_due(self) -> bool:

@@ -10,11 +10,12 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import ParamSpec, Self, TypeVar
 
 from agent.adapters.ledger.file import LedgerFile, StateValue
+from agent.adapters.ledger.parked import parked, retry
 from agent.core.decision import History
 from agent.core.delivery import SalvagedRun, StoredRecord
 from agent.core.time_interval import Interval
 from agent.core.transaction import Draft, Transaction
-from agent.ports import LedgerBroken, LedgerFull, LedgerOvertaken, LedgerRefused
+from agent.ports import LedgerBroken, LedgerFull, LedgerOvertaken, LedgerRefused, ParkedRecord
 
 APPENDS_WAITING_MAX = 1_024  # further appends wait their turn to be queued
 CHECKPOINT_IDLE_S = 0.2
@@ -39,6 +40,8 @@ class _OwnedLedger:
         self._is_quiet.set()
         self._news = asyncio.Event()  # set and replaced whenever there are records, or trouble
         self._trouble: BaseException | None = None
+        self.appended = 0  # records since the start
+        self.commits_failed = 0
         self._idle: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> Self:
@@ -127,6 +130,14 @@ class _OwnedLedger:
                 raise LedgerBroken("the ledger failed") from self._trouble
             await self._news.wait()
 
+    async def parked(self, records_max: int) -> tuple[int, Sequence[ParkedRecord]]:
+        """Return how many records a platform rejected, and the first of them (ports.ParkedRecords)."""
+        return await self._run(self._file.on_connection, lambda connection: parked(connection, records_max))
+
+    async def retry_parked(self, seq: int) -> bool:
+        """Have a parked record sent again after the next hello. Raises LedgerFull."""
+        return await self._run(self._file.on_connection, lambda connection: retry(connection, seq))
+
     async def history(self, now: Interval) -> History:
         """Return what this terminal has used up and may not do again."""
         return await self._run(self._file.history, now)
@@ -181,6 +192,8 @@ class _OwnedLedger:
         batch, self._in_flight = self._in_flight, []
         trouble = done.exception()
         outcomes = [trouble] * len(batch) if trouble is not None else done.result()
+        self.appended += sum(isinstance(outcome, Transaction) for outcome in outcomes)
+        self.commits_failed += any(isinstance(outcome, LedgerFull | LedgerBroken) for outcome in outcomes)
         for (_, waiter), outcome in zip(batch, outcomes, strict=True):
             self._room.release()
             if isinstance(outcome, LedgerBroken):

@@ -1,0 +1,38 @@
+"""The scanners that the configuration names, each with its step, and who is told when one comes or goes."""
+
+from agent.adapters.console.console import Console
+from agent.adapters.scanners.presence import OnPresence, Presence, log_presence
+from agent.adapters.scanners.replay import ReplayScanner
+from agent.adapters.scanners.replay import Settings as ReplaySettings
+from agent.adapters.scanners.serial import SerialScanner
+from agent.config import Config, ScannerSettings
+from agent.ports import Clock, Scanner
+
+
+def build_scanners(config: Config, clock: Clock, console: Console) -> dict[str, tuple[Scanner, str]]:
+    """Return each scanner with the step it serves, by id."""
+    on_presence = presence_of(console)
+    return {s.id: (build_scanner(s, clock, on_presence), config.step_of(s)) for s in config.scanners}
+
+
+def may_end(config: Config) -> set[str]:
+    """Return the names of the tasks that may end while the agent runs: a replay is over when its file is."""
+    return {f"checkpoint:{s.id}" for s in config.scanners if isinstance(s, ReplaySettings)}
+
+
+def build_scanner(settings: ScannerSettings, clock: Clock, on_presence: OnPresence) -> Scanner:
+    """Return the scanner that these settings describe."""
+    if isinstance(settings, ReplaySettings):
+        return ReplayScanner(settings, clock, on_presence)
+    return SerialScanner(settings, clock, on_presence)
+
+
+def presence_of(console: Console) -> OnPresence:
+    """Return what tells log and console that a scanner came or went."""
+
+    def tell(scanner: str, presence: Presence, why: str) -> None:
+        log_presence(scanner, presence, why)
+        console.tell("scanner", f"{scanner} is {presence.value}: {why}")
+        console.scanner(scanner, presence.value)
+
+    return tell
