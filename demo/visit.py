@@ -9,7 +9,9 @@ from demo.journal import Journal
 from demo.stage import Stage
 from platform_stub.base45 import decode as base45_decode
 from platform_stub.base45 import encode as base45_encode
-from platform_stub.issuer import national_static_text
+from platform_stub.issuer import national_dynamic_text, national_static_text
+from platform_stub.layout import Layout
+from platform_stub.national import NationalCodes
 
 NAME, NUMBER = "Nemo Nobody-Invented", "000000190001010000"  # nobody's: planted, to be looked for in every log
 NATIONAL = ("provisional", "family.no-offline-proof")
@@ -63,6 +65,7 @@ async def _judged_offline(stage: Stage, card: Callable[[], bytes]) -> None:
 
 
 async def _never_fooled(stage: Stage, card: Callable[[], bytes]) -> None:
+    codes = NationalCodes(Layout(stage.setting.platform_folder))
     say, issuer, now_s = stage.say, stage.issuer, stage.now_s
     registration, payment = stage.setting.registration, stage.setting.payment
     say("\nCodes that must not pass: one bit flipped, expired, from the future, of an unknown issuer, noise.")
@@ -89,6 +92,9 @@ async def _never_fooled(stage: Stage, card: Callable[[], bytes]) -> None:
     await stage.scan(registration, "over-long noise", lambda: "7" * 9_000, "refuse", "scan.over-long")
     say("A national text code carries no signature: shown as such, never as genuine.")
     await stage.scan(registration, "national text code", lambda: national_static_text(card()), *NATIONAL)
+    say("Its one-time form is settled by the platform's word; of a token that somebody made up it knows nothing.")
+    await stage.scan(payment, "national one-time code", lambda: codes.mint_dynamic(card(), now_s()), "accept")
+    await stage.scan(payment, "made-up token", lambda: national_dynamic_text(card()), "refuse", "online.unknown-token")
 
 
 async def _cut_off(stage: Stage, card: Callable[[], bytes]) -> None:
@@ -105,6 +111,8 @@ async def _cut_off(stage: Stage, card: Callable[[], bytes]) -> None:
     await stage.setting.platform.kill()
     await stage.scan(registration, "static code, no platform", static, "accept")
     await stage.scan(registration, "national code, no platform", lambda: national_static_text(card()), *NATIONAL)
+    asked = "national one-time code, no platform"
+    await stage.scan(payment, asked, lambda: national_dynamic_text(card()), "refuse", "online.no-answer")
     before = await stage.scan(payment, "dynamic code, no platform", dynamic, "accept")
     say("Half of another code has been read when the agent is killed (SIGKILL); it is started again.")
     interrupted = dynamic()

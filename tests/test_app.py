@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import AsyncExitStack
 
 import pytest
 
@@ -17,6 +18,7 @@ from agent.adapters.trust_store.store import TrustStore
 from agent.app import run_until
 from agent.composition.console import status_of
 from agent.composition.ledger import LedgerValues, Paths, open_ledger, publish_registration
+from agent.composition.online import open_online
 from agent.composition.scanners import build_scanner, presence_of
 from agent.composition.trust import build_refresher
 from agent.config import Config, Environment, parse
@@ -170,3 +172,20 @@ async def test_ready_is_not_said_where_a_task_fails_at_once():
     with pytest.raises(ExceptionGroup):
         await run_until(asyncio.Event(), {"failing": fail()}, service)
     assert service.told == []
+
+
+@pytest.mark.parametrize(
+    ("more", "is_asked"),
+    [
+        ("", False),
+        ('[uplink.http]\nurl = "http://127.0.0.1:9"\n', True),
+        ('[uplink.http]\nurl = "http://127.0.0.1:9"\n[online]\nbudget_s = 0\n', False),
+    ],
+)
+async def test_the_platform_is_asked_about_codes_over_http_and_within_a_budget(tmp_path, ledger, more, is_asked):
+    async with AsyncExitStack() as stack:
+        online = await open_online(
+            stack, config_of(more), Paths(tmp_path), ledger, FixedTrust(None), Console(lines_to=None),
+            SystemClock(), CountedRandomness(),
+        )  # fmt: skip
+    assert (online is not None) is is_asked

@@ -95,9 +95,10 @@ class Console:
                 "proof": verdict.proof,
                 "type": verdict.claims.type.name.lower() if verdict.claims.type is not None else None,
                 "unchecked": list(verdict.unchecked),
+                "name": None,
                 "text": texts,
             },
-            live={"name": verdict.claims.masked_name},
+            live={"name": verdict.claims.masked_name} if verdict.claims.masked_name else None,
         )
         self._line(
             decision.answer,

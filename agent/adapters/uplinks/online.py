@@ -66,7 +66,9 @@ class HttpOnlineVerifier:
             return await post(session, self._url, body, answer_bytes_max=VERIFICATION_BYTES_MAX)
         except PlatformUnreachable as error:
             # The platform may have closed an idle connection just now; the same attempt may be asked again.
-            if not isinstance(error.__cause__, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError):
+            why = error.__cause__
+            was_open = isinstance(why, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError)
+            if not was_open or isinstance(why, aiohttp.ClientConnectorError):
                 raise
         return await post(session, self._url, body, answer_bytes_max=VERIFICATION_BYTES_MAX)
 

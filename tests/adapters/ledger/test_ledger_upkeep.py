@@ -1,11 +1,12 @@
 """Pruning, the log, and coming up by itself after damage."""
 
+import dataclasses
 import logging
 
 import pytest
 
 from agent.adapters.ledger.opening import set_aside
-from agent.core.transaction import record_of
+from agent.core.transaction import Kind, record_of
 from fakes.ledger_parts import NOW_MS, draft, interval, open_ledger
 
 DAY_MS = 86_400_000
@@ -218,4 +219,17 @@ def test_a_ledger_that_was_overtaken_can_be_set_aside_by_the_agent(tmp_path):
     assert set_aside(tmp_path / "ledger.db").name == "ledger.db.set-aside-1"
     file = open_ledger(tmp_path / "ledger.db", seed="after")
     assert len(salvaged(file)) == 300
+    file.close()
+
+
+def test_an_attempt_taken_over_uses_no_code_up(tmp_path):
+    file = open_ledger(tmp_path / "ledger.db")
+    body = {10: "payment", 15: "national", 16: 0, 18: b"r" * 16, 23: "desk", 28: b"a" * 16}
+    file.commit([dataclasses.replace(draft(1), kind=Kind.ATTEMPT, body=body), draft(2, replay_id=b"u" * 16)])
+    file.close()
+    set_aside(tmp_path / "ledger.db")
+    file = open_ledger(tmp_path / "ledger.db", seed="after")
+    assert sorted(salvaged(file)) == [1, 2]
+    history = file.history(interval(0))
+    assert (history.has(b"r" * 16), history.has(b"u" * 16)) == (False, True)
     file.close()
