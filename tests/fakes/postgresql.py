@@ -16,8 +16,9 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-import asyncpg
+import asyncpg  # type: ignore[import-untyped]
 import pytest
 
 from platform_stub.place import Server
@@ -43,7 +44,7 @@ class Postgresql:
     folder: Path
     programs: Path
     port: int
-    process: subprocess.Popen | None = field(default=None, repr=False)
+    process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     made: int = 0
 
     def url(self, database: str = "postgres") -> str:
@@ -92,12 +93,12 @@ class Postgresql:
         self.ask(f"CREATE SCHEMA platform_{self.made}")
         return Server(f"{self.url()}?options=-csearch_path%3Dplatform_{self.made}")
 
-    def ask(self, sql: str, *parameters: object, place: Server | None = None) -> list[tuple]:
+    def ask(self, sql: str, *parameters: object, place: Server | None = None) -> list[tuple[Any, ...]]:
         """Ask as an outsider does, over a connection of its own; `?` stands for a parameter."""
         with ThreadPoolExecutor(1) as thread:  # the caller may be in a loop
             return thread.submit(asyncio.run, self._ask(sql, parameters, place.url if place else self.url())).result()
 
-    async def _ask(self, sql: str, parameters: tuple, url: str) -> list[tuple]:
+    async def _ask(self, sql: str, parameters: tuple[object, ...], url: str) -> list[tuple[Any, ...]]:
         for number in range(1, len(parameters) + 1):
             sql = sql.replace("?", f"${number}", 1)
         connection = await asyncpg.connect(url)
@@ -117,20 +118,22 @@ class Postgresql:
             raise RuntimeError(f"{name}: {done.stderr[-2_000:]}")
 
 
-def programs() -> Path:
-    """Return where PostgreSQL's programs are, or skip."""
+def programs() -> Path | None:
+    """Return where PostgreSQL's programs are, if anywhere."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
     if found:
         return found[-1].parent
     if beside := shutil.which("postgres"):
         return Path(beside).resolve().parent
-    pytest.skip("postgresql is not installed (tests/debian-packages.txt)")
+    return None
 
 
 @contextlib.contextmanager
 def running() -> Iterator[Postgresql]:
-    """Run a cluster in a folder of its own; both are gone afterwards."""
+    """Run a cluster in a folder of its own; both are gone afterwards. Skips the test where there is no PostgreSQL."""
     found = programs()
+    if found is None:
+        pytest.skip("postgresql is not installed (tests/debian-packages.txt)")
     folder = Path(tempfile.mkdtemp(prefix="scanward-pg-"))  # short: a socket's path has at most 107 bytes
     cluster = Postgresql(folder, found, _free_port())
     try:
@@ -144,7 +147,7 @@ def running() -> Iterator[Postgresql]:
         shutil.rmtree(folder)
 
 
-def _unprivileged() -> dict[str, object]:
+def _unprivileged() -> dict[str, Any]:
     """Return how to start a program as somebody who is not root."""
     return {"user": "postgres", "group": "postgres", "extra_groups": []} if os.getuid() == 0 else {}
 

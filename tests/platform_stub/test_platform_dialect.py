@@ -70,8 +70,8 @@ def test_what_only_sqlite_understands_is_refused_with_the_word_to_use(wrong, ins
     ("portable", "expected"),
     [
         (
-            "CREATE TABLE t (a BLOB NOT NULL, b INTEGER, c TEXT DEFAULT 'INTEGER', PRIMARY KEY (a)) STRICT, WITHOUT ROWID",
-            "CREATE TABLE t (a BYTEA NOT NULL, b BIGINT, c TEXT COLLATE \"C\" DEFAULT 'INTEGER', PRIMARY KEY (a))",
+            "CREATE TABLE t (a BLOB NOT NULL, b INTEGER, c TEXT DEFAULT 'INTEGER') STRICT, WITHOUT ROWID",
+            "CREATE TABLE t (a BYTEA NOT NULL, b BIGINT, c TEXT COLLATE \"C\" DEFAULT 'INTEGER')",
         ),
         (
             "CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, n INTEGER) STRICT",
@@ -116,9 +116,9 @@ def test_only_a_plain_insert_of_one_row_goes_in_one_statement(sql, is_one):
 
 
 def test_an_insert_of_many_rows_takes_one_array_a_column():
-    assert rows_insert_for_postgresql(
-        "INSERT INTO t (a, b) VALUES (?, ?) ON CONFLICT DO NOTHING", ["bytea", "int8"]
-    ) == ("INSERT INTO t (a, b) SELECT * FROM unnest($1::bytea[], $2::int8[]) ON CONFLICT DO NOTHING")
+    one = "INSERT INTO t (a, b) VALUES (?, ?) ON CONFLICT DO NOTHING"
+    many = "INSERT INTO t (a, b) SELECT * FROM unnest($1::bytea[], $2::int8[]) ON CONFLICT DO NOTHING"
+    assert rows_insert_for_postgresql(one, ["bytea", "int8"]) == many
 
 
 @pytest.fixture(scope="module")

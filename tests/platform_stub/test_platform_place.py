@@ -90,9 +90,7 @@ def test_a_server_is_remembered_and_need_not_be_named_again(layout, tmp_path):
 
 def test_nobody_changes_the_database_by_accident(layout):
     remember_place(layout, choose_place(layout, URL))
-    with pytest.raises(
-        PlaceInvalid, match=r"keeps its records at postgresql://127.0.0.1:5432/scanward\. Leave --database"
-    ):
+    with pytest.raises(PlaceInvalid, match=r"at postgresql://127.0.0.1:5432/scanward\. Leave --database out"):
         choose_place(layout, URL + "2")
     layout.database_choice.unlink()
     layout.database.touch()
