@@ -67,13 +67,14 @@ _AWAY = (
     asyncpg.IdleInTransactionSessionTimeoutError,
     *_LOST_RACES,
 )
+_Inserts = dict[str, tuple[str, list[str]]]  # by the INSERT of one row: that of many, and the types of its columns
 _log = logging.getLogger(__name__)
 
 
 class PostgresqlTransaction:
-    """Implements database.Transaction. inserts: what each INSERT of one row is as one of many, known once prepared."""
+    """Implements database.Transaction. inserts: those of one row, as those of many, known once prepared."""
 
-    def __init__(self, connection: Any, inserts: dict[str, str]) -> None:
+    def __init__(self, connection: Any, inserts: _Inserts) -> None:
         self._connection = connection
         self._inserts = inserts
 
@@ -85,12 +86,15 @@ class PostgresqlTransaction:
         """Run one statement for each row; return how many rows it wrote. A plain INSERT goes in one statement."""
         if rows_insert_of(sql) is None or len(rows) < 2:
             return sum([await self.execute(sql, row) for row in rows])
-        insert = self._inserts.get(sql)
-        if insert is None:
+        if sql not in self._inserts:
             prepared = await self._connection.prepare(statement_for_postgresql(sql))
-            insert = rows_insert_for_postgresql(sql, [found.name for found in prepared.get_parameters()])
-            self._inserts[sql] = insert
-        columns = [[_storable(value) for value in column] for column in zip(*rows, strict=True)]
+            types = [found.name for found in prepared.get_parameters()]
+            self._inserts[sql] = rows_insert_for_postgresql(sql, types), types
+        insert, types = self._inserts[sql]
+        columns = [
+            list(map(_storable, column)) if name == "text" else list(column)
+            for name, column in zip(types, zip(*rows, strict=True), strict=True)
+        ]
         return _count(await self._connection.execute(insert, *columns))
 
     async def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
@@ -106,7 +110,7 @@ class PostgresqlDatabase(Database):
         super().__init__()
         self._writer = writer
         self._readers = readers
-        self._inserts: dict[str, str] = {}
+        self._inserts: _Inserts = {}
         self._is_away = False
 
     @classmethod

@@ -16,14 +16,16 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-import asyncpg
+import asyncpg  # type: ignore[import-untyped]
 import pytest
 
 from platform_stub.place import Server
 
 START_S_MAX = 60.0
 SUPERUSER = "owner"
+GUARDED = "guarded"  # a user, where a test makes it, who must say its password
 CONFIGURATION = """
 listen_addresses = '127.0.0.1'
 shared_buffers = 32MB
@@ -42,7 +44,7 @@ class Postgresql:
     folder: Path
     programs: Path
     port: int
-    process: subprocess.Popen | None = field(default=None, repr=False)
+    process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     made: int = 0
 
     def url(self, database: str = "postgres") -> str:
@@ -57,9 +59,13 @@ class Postgresql:
         self._run("initdb", "-D", str(data), "-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--locale", "C.UTF-8")
         with (data / "postgresql.conf").open("a") as file:
             file.write(f"{CONFIGURATION}port = {self.port}\nunix_socket_directories = '{self.folder}'\n")
+        rules = data / "pg_hba.conf"
+        rules.write_text(f"host all {GUARDED} 127.0.0.1/32 scram-sha-256\n{rules.read_text()}")
 
     def start(self) -> None:
-        """Start the server; return once it accepts connections."""
+        """Start the server, where it does not run already; return once it accepts connections."""
+        if self.process is not None and self.process.poll() is None:
+            return
         with (self.folder / "log").open("ab") as log:
             command = [str(self.programs / "postgres"), "-D", str(self.folder / "data")]
             self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder, **_unprivileged())
@@ -67,6 +73,7 @@ class Postgresql:
         while not self._is_ready():
             if self.process.poll() is not None or time.monotonic() > until:
                 raise RuntimeError(f"PostgreSQL does not start: {self.log[-2_000:]}")
+            time.sleep(0.05)
 
     def stop(self, number: int = signal.SIGINT) -> None:
         """End the server: SIGINT breaks off its sessions; SIGQUIT ends it at once, as a crash does."""
@@ -75,21 +82,26 @@ class Postgresql:
             self.process.wait(START_S_MAX)
 
     def make_database(self) -> Server:
-        """Make an empty database."""
+        """Make an empty database: 8 MB to write."""
         self.made += 1
-        name = f"platform_{self.made}"
-        self.ask(f"CREATE DATABASE {name}")
-        return Server(self.url(name))
+        self.ask(f"CREATE DATABASE platform_{self.made}")
+        return Server(self.url(f"platform_{self.made}"))
 
-    def ask(self, sql: str, *parameters: object, database: str = "postgres") -> list[tuple]:
+    def make_schema(self) -> Server:
+        """Make an empty schema in the one database: as good as a database of its own, and made at once."""
+        self.made += 1
+        self.ask(f"CREATE SCHEMA platform_{self.made}")
+        return Server(f"{self.url()}?options=-csearch_path%3Dplatform_{self.made}")
+
+    def ask(self, sql: str, *parameters: object, place: Server | None = None) -> list[tuple[Any, ...]]:
         """Ask as an outsider does, over a connection of its own; `?` stands for a parameter."""
         with ThreadPoolExecutor(1) as thread:  # the caller may be in a loop
-            return thread.submit(asyncio.run, self._ask(sql, parameters, database)).result()
+            return thread.submit(asyncio.run, self._ask(sql, parameters, place.url if place else self.url())).result()
 
-    async def _ask(self, sql: str, parameters: tuple, database: str) -> list[tuple]:
+    async def _ask(self, sql: str, parameters: tuple[object, ...], url: str) -> list[tuple[Any, ...]]:
         for number in range(1, len(parameters) + 1):
             sql = sql.replace("?", f"${number}", 1)
-        connection = await asyncpg.connect(self.url(database))
+        connection = await asyncpg.connect(url)
         try:
             return [tuple(row) for row in await connection.fetch(sql, *parameters)]
         finally:
@@ -106,20 +118,22 @@ class Postgresql:
             raise RuntimeError(f"{name}: {done.stderr[-2_000:]}")
 
 
-def programs() -> Path:
-    """Return where PostgreSQL's programs are, or skip."""
+def programs() -> Path | None:
+    """Return where PostgreSQL's programs are, if anywhere."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
     if found:
         return found[-1].parent
     if beside := shutil.which("postgres"):
         return Path(beside).resolve().parent
-    pytest.skip("postgresql is not installed (tests/debian-packages.txt)")
+    return None
 
 
 @contextlib.contextmanager
 def running() -> Iterator[Postgresql]:
-    """Run a cluster in a folder of its own; both are gone afterwards."""
+    """Run a cluster in a folder of its own; both are gone afterwards. Skips the test where there is no PostgreSQL."""
     found = programs()
+    if found is None:
+        pytest.skip("postgresql is not installed (tests/debian-packages.txt)")
     folder = Path(tempfile.mkdtemp(prefix="scanward-pg-"))  # short: a socket's path has at most 107 bytes
     cluster = Postgresql(folder, found, _free_port())
     try:
@@ -133,7 +147,7 @@ def running() -> Iterator[Postgresql]:
         shutil.rmtree(folder)
 
 
-def _unprivileged() -> dict[str, object]:
+def _unprivileged() -> dict[str, Any]:
     """Return how to start a program as somebody who is not root."""
     return {"user": "postgres", "group": "postgres", "extra_groups": []} if os.getuid() == 0 else {}
 

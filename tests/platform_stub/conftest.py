@@ -216,7 +216,7 @@ def place(request, platform_directory):
     """Where the platform keeps its records: each test that asks for it runs on both databases."""
     if request.param == "sqlite":
         return Layout(platform_directory).database
-    return request.getfixturevalue("postgresql_cluster").make_database()
+    return request.getfixturevalue("postgresql_cluster").make_schema()
 
 
 @pytest.fixture
@@ -226,7 +226,7 @@ def ask_outside(place, request):
     def ask(sql, *parameters):
         if isinstance(place, Server):
             cluster = request.getfixturevalue("postgresql_cluster")
-            return cluster.ask(sql, *parameters, database=place.url.rpartition("/")[2])
+            return cluster.ask(sql, *parameters, place=place)
         with sqlite3.connect(place) as connection:
             rows = connection.execute(sql, parameters).fetchall()
         connection.close()

@@ -1,12 +1,10 @@
 """The platform as a process: its commands, its clean end, and kill -9 right behind a receipt."""
 
-import http.client
 import json
 import signal
 import socket
 import subprocess
 import sys
-from urllib.parse import urlsplit
 
 import cbor2
 import psutil
@@ -14,48 +12,11 @@ import pytest
 from vectors import generate
 
 from fakes import brokers
+from fakes.platform_process import ask, finish, post, receipt_of, start
 from platform_stub import cli
 from platform_stub.broker import find_program
 from platform_stub.health_code import read_code
 from platform_stub.issuer import Issuer, card_of
-
-START_S_MAX = 60
-
-
-def start(directory, *arguments):
-    """Start the platform; return (process, address of its page)."""
-    arguments = arguments or ("--no-mqtt",)
-    command = [sys.executable, "-m", "platform_stub", "run", str(directory), "--listen", "127.0.0.1:0", *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    line = process.stdout.readline()
-    assert line.startswith("page: http://127.0.0.1:"), process.communicate(timeout=START_S_MAX)
-    return process, line.removeprefix("page: ").strip()
-
-
-def finish(process, number):
-    process.send_signal(number)
-    out, err = process.communicate(timeout=START_S_MAX)
-    return process.returncode, out, err
-
-
-def ask(address, method, path, body=None):
-    """Make one request; return the answer's body."""
-    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=START_S_MAX)
-    try:
-        connection.request(method, path, body, {"Content-Type": "application/cbor"} if body else {})
-        answer = connection.getresponse()
-        assert answer.status == 200
-        return answer.read()
-    finally:
-        connection.close()
-
-
-def post(address, terminal, what, body):
-    return ask(address, "POST", f"/v1/terminals/{terminal.id}/{what}", body)
-
-
-def receipt_of(signed):
-    return cbor2.loads(cbor2.loads(signed).value[2])
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -70,7 +31,7 @@ def test_run_makes_a_platform_of_an_empty_directory_and_ends_cleanly(tmp_path, n
 def test_everything_receipted_survives_kill_9(tmp_path, make_terminal, request, kind):
     directory, terminal = tmp_path / "p", make_terminal().fill(60)
     if kind == "postgresql":  # the choice is remembered: none of the later starts names it
-        place = request.getfixturevalue("postgresql_cluster").make_database()
+        place = request.getfixturevalue("postgresql_cluster").make_schema()
         process, _ = start(directory, "--database", place.url)
         assert finish(process, signal.SIGTERM)[0] == 0
     (directory / "terminals").mkdir(parents=True, exist_ok=True)
