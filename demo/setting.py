@@ -12,7 +12,7 @@ from pathlib import Path
 import aiohttp
 
 from demo.display import Display
-from demo.processes import Program, free_port
+from demo.processes import Program, free_port, service_environment
 from demo.tty import TtyScanner
 
 START_S_MAX = 20.0
@@ -166,6 +166,7 @@ def _build(folder: Path) -> Setting:
             ["-m", "agent", "run", "--config", str(config)],
             folder / "agent.log",
             f"{console_url}/healthz",
+            service_environment(),
         ),
         registration=registration,
         payment=payment,
