@@ -4,7 +4,6 @@ Unknown keys are errors; every error is one line that names the place and what t
 With agent/cli.py the only reader of the environment. What a setting means is its component's.
 """
 
-import difflib
 import math
 import os
 import re
@@ -283,7 +282,9 @@ def _no_such(name: str, place: str, raw: Mapping[str, Any]) -> str:
     names = [field.encode_name for field in struct.fields] if struct else []
     if struct and struct.tag_field:
         names.insert(0, struct.tag_field)
-    close = difflib.get_close_matches(name, names, n=1)
+    from difflib import get_close_matches  # noqa: PLC0415  # only a mistake needs it, and a terminal runs without one
+
+    close = get_close_matches(name, names, n=1)
     hint = f"; did you mean {close[0]}?" if close else ""
     return f"no such setting{hint} (allowed: {', '.join(names)})"
 

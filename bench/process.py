@@ -14,6 +14,7 @@ from statistics import median
 
 from bench.line import Line
 from demo.__main__ import play
+from demo.processes import service_environment
 from demo.setting import usage_of
 
 STARTS = 5
@@ -45,7 +46,8 @@ async def cpu_to_ready_s(folder: Path) -> float:
         manager.setblocking(False)
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "agent", "run", "--quiet", "--config", str(config),
-            env={"PATH": os.defpath, "NOTIFY_SOCKET": address}, stderr=asyncio.subprocess.DEVNULL,
+            env={"PATH": os.defpath, "NOTIFY_SOCKET": address, **service_environment()},
+            stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
         try:
             async with asyncio.timeout(READY_S_MAX):

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import socket
 import sys
@@ -11,6 +12,7 @@ import aiohttp
 
 START_S_MAX = 20.0
 STOP_S_MAX = 10.0
+UNIT = Path(__file__).parents[1] / "systemd" / "scanward.service"
 
 
 class ProgramFailed(Exception):
@@ -25,14 +27,23 @@ def free_port() -> int:
         return port
 
 
+def service_environment() -> dict[str, str]:
+    """Return what the unit sets for the agent: where the agent is measured, it runs as it does in service."""
+    lines = re.findall(r"^Environment=(.*)$", UNIT.read_text(encoding="utf-8"), re.MULTILINE)
+    return dict(assignment.split("=", 1) for line in lines for assignment in line.split())
+
+
 class Program:
     """One program: started, killed, started again; everything it writes goes to one file."""
 
-    def __init__(self, name: str, arguments: list[str], log: Path, health_url: str) -> None:
+    def __init__(
+        self, name: str, arguments: list[str], log: Path, health_url: str, environment: dict[str, str] | None = None
+    ) -> None:
         self.name = name
         self._arguments = arguments
         self._log = log
         self._health_url = health_url
+        self._environment = environment or {}
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -47,7 +58,7 @@ class Program:
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, *self._arguments, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True,
+                start_new_session=True, env={**os.environ, **self._environment},  # noqa: TID251
             )  # fmt: skip
         try:
             async with asyncio.timeout(START_S_MAX), aiohttp.ClientSession() as client:

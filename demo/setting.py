@@ -12,7 +12,7 @@ from pathlib import Path
 import aiohttp
 
 from demo.display import Display, program
-from demo.processes import Program, free_port
+from demo.processes import Program, free_port, service_environment
 from demo.tty import TtyScanner
 
 START_S_MAX = 20.0
@@ -167,6 +167,7 @@ def _build(folder: Path, platform_arguments: Sequence[str]) -> Setting:
             ["-m", "agent", "run", "--config", str(config)],
             folder / "agent.log",
             f"{console_url}/healthz",
+            service_environment(),
         ),
         registration=registration,
         payment=payment,

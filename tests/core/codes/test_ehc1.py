@@ -35,7 +35,7 @@ from fakes.ehc_issuer import (
 )
 
 ISSUER = EhcIssuer()
-TRUST = trust_of(ISSUER.entry(), EhcIssuer("EdDSA").entry(), revoked=revoked_cards())
+TRUST = trust_of(ISSUER.entry(), EhcIssuer("EdDSA").entry(), EhcIssuer("SM2").entry(), revoked=revoked_cards())
 
 
 def judge(text: str, trust: Trust | None = TRUST, now: Interval = NOW) -> Verdict:
@@ -76,8 +76,10 @@ def test_a_verified_vector_says_what_its_claims_say(vectors: Any) -> None:
         assert (claims.replay_id and claims.replay_id.hex()) == replay
 
 
-def test_no_flipped_bit_of_a_token_is_verified() -> None:
-    token = ISSUER.token(DYNAMIC)
+@pytest.mark.parametrize("alg", ["ES256", "SM2"])
+def test_no_flipped_bit_of_a_token_is_verified(alg: str) -> None:
+    issuer = EhcIssuer(alg)
+    token = issuer.token(DYNAMIC)
     assert judge(text_of(token)).outcome is Outcome.VERIFIED
     for place in range(len(token) * 8):
         flipped = bytearray(token)
@@ -223,8 +225,13 @@ def test_a_key_of_another_family_is_no_key() -> None:
 
 
 def test_the_key_decides_the_algorithm_not_the_header() -> None:
-    header = cbor2.dumps({1: -8, 4: ISSUER.kid})
-    assert judge(ISSUER.code(STATIC, protected=header)).reason == "key.algorithm-mismatch"
+    for other in (-8, -65601):
+        header = cbor2.dumps({1: other, 4: ISSUER.kid})
+        assert judge(ISSUER.code(STATIC, protected=header)).reason == "key.algorithm-mismatch"
+    sm2 = EhcIssuer("SM2")
+    for other in (-7, -8):
+        header = cbor2.dumps({1: other, 4: sm2.kid})
+        assert judge(sm2.code(STATIC, protected=header)).reason == "key.algorithm-mismatch"
 
 
 @pytest.mark.parametrize(("usage", "good", "bad"), [("static", STATIC, DYNAMIC), ("dynamic", DYNAMIC, STATIC)])
