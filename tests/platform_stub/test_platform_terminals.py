@@ -256,7 +256,8 @@ def test_a_password_file_that_holds_none_is_said(tmp_path, content):
 @pytest.mark.parametrize(
     "topic",
     ["scanward/1/demo/kiosk-1/down/hello", "scanward/1/demo/kiosk-1/up", "scanward/1/demo/kiosk-1/up/a/b",
-     "scanward/1/trust", "scanward/1/demo/Kiosk/up/hello", "scanward/1//kiosk-1/up/hello", "scanward/1/demo/kiosk-1/up/hello\n"],
+     "scanward/1/trust", "scanward/1/demo/Kiosk/up/hello", "scanward/1//kiosk-1/up/hello",
+     "scanward/1/demo/kiosk-1/up/hello\n"],
 )  # fmt: skip
 def test_other_topics_are_nobodys_message(topic):
     assert read_up(topic) is None
