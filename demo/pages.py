@@ -31,7 +31,7 @@ class ConsolePages:
     """Serves the pages on a loopback port. Fields may be changed at any time; `posted` is (path, content) in order.
 
     is_linked: whether a browser without a session of the staff is let in at all. refusals: path -> status for posts.
-    hang: clear it to leave every request without an answer.
+    hang: clear it to leave every request without an answer. arrived: set when something was posted.
     """
 
     def __init__(self) -> None:
@@ -46,6 +46,7 @@ class ConsolePages:
         self.posted: list[tuple[str, dict[str, object]]] = []
         self.refusals: dict[str, int] = {}
         self.is_linked = True
+        self.arrived = asyncio.Event()
         self.hang = asyncio.Event()
         self.hang.set()
         self.url = ""
@@ -166,6 +167,7 @@ class ConsolePages:
         if request.path == "/v1/sign-in":
             return self._sign_in(content)
         self.posted.append((request.path, content))
+        self.arrived.set()
         if (status := self.refusals.get(request.path)) is not None:
             return _problem(status, "refused")
         response = web.Response(status=204)

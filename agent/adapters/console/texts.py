@@ -82,3 +82,8 @@ def text_for(decision: Decision) -> dict[str, str]:
 def has_sentence(reason: str) -> bool:
     """Say whether a reason has a sentence of its own or its stage's."""
     return reason in _SENTENCES or reason.partition(".")[0] in _SENTENCES
+
+
+def sentences() -> set[tuple[str, str]]:
+    """Return every sentence there is, in Chinese and English: a page must have room for each."""
+    return {*_SENTENCES.values(), _FALLBACK}

@@ -52,7 +52,7 @@ export function follow({ event, status, link, replay_ms, from = null }) {
   let heard_at = performance.now(); // nothing that is replayed is older than this
   let down_since = performance.now();
   let is_streaming = false;
-  let is_stranger = false;
+  const strange = { stream: false, poll: false };
   let failures = 0;
   let told = "";
   let is_over = false;
@@ -62,7 +62,7 @@ export function follow({ event, status, link, replay_ms, from = null }) {
     if (is_over) return;
     const is_gone = failures > 1 || (!is_streaming && performance.now() - down_since >= GRACE_MS);
     const is_up = is_streaming && failures === 0;
-    const now = is_stranger ? "unlinked" : is_gone ? "lost" : is_up ? "up" : told;
+    const now = strange.stream || strange.poll ? "unlinked" : is_gone ? "lost" : is_up ? "up" : told;
     if (now !== told) link((told = now));
   }
 
@@ -98,7 +98,7 @@ export function follow({ event, status, link, replay_ms, from = null }) {
         const headers = last !== null && is_fresh ? { "Last-Event-ID": String(last) } : {};
         abort = new AbortController();
         const answer = await fetch("/v1/events", { headers, cache: "no-store", signal: abort.signal });
-        is_stranger = answer.status === 401 || answer.status === 403;
+        strange.stream = answer.status === 401 || answer.status === 403;
         if (answer.ok) {
           is_streaming = true;
           failures = 0;
@@ -127,13 +127,15 @@ export function follow({ event, status, link, replay_ms, from = null }) {
         const answer = await ask("/v1/status", { ms_max: ANSWER_MS_MAX });
         if (is_over) return;
         failures = 0;
+        strange.poll = false;
         if (is_streaming) heard_at = asked_at;
         status(answer);
       } catch (error) {
         const is_silent = performance.now() - asked_at >= ANSWER_MS_MAX - 50;
         failures += is_silent ? 2 : 1;
         if (is_silent) abort.abort(); // a stream of an agent that hangs never ends by itself
-        if (error.status === 401 || error.status === 403) [is_stranger, failures] = [true, 0];
+        strange.poll = error.status === 401 || error.status === 403;
+        if (strange.poll) failures = 0;
       }
       judge();
       await pause(POLL_MS);

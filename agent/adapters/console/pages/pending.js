@@ -74,8 +74,8 @@ class Card {
     this.until = null;
     this.items = [];
     this.title = make("h3");
-    this.about = make("p", { class: "about" });
-    this.left = make("p", { class: "about" });
+    this.about = make("p");
+    this.left = make("p", { class: "left" });
     this.trouble = make("p", { class: "trouble", role: "alert" });
     this.confirm = make("button", { type: "button", class: "main", onclick: () => this.post("confirm") });
     this.cancel = make("button", { type: "button", onclick: () => this.post("cancel") });
@@ -86,27 +86,26 @@ class Card {
     this.input = make("input", { id, autocomplete: "off", maxlength: 64, spellcheck: "false" });
     this.add = make("button", { type: "submit" });
     this.form = make("form", { onsubmit: (submit) => this.add_item(submit) }, this.input, this.add);
-    this.entry = make("div", {}, this.label, this.form, this.list);
+    this.entry = make("div", { class: "entry" }, this.label, this.form, this.list);
     const head = make("div", { class: "head" }, mark("ask"), this.title);
     this.element = make(
       "li", { class: "card", "data-tone": "ask", "data-request": event.request },
-      head, this.about, this.entry, this.left, this.trouble, this.buttons,
+      head, make("div", { class: "about" }, this.about, this.left), this.entry, this.trouble, this.buttons,
     );
   }
 
   take(event, now) {
     this.state = event.state;
     this.seq = event.seq ?? this.seq;
-    const left_s = Number(event.expires_in_s);
-    if (left_s >= 0 && event.expires_in_s !== null) this.until = now + left_s * 1000;
+    if (typeof event.expires_in_s === "number") this.until = now + event.expires_in_s * 1000;
     this.tick(now);
   }
 
   draw(decision) {
     const is_open = this.state === "opened";
     const parts = [step_name(this.step), masked(decision?.name)].filter(Boolean);
-    this.title.textContent = parts.join(" · ");
-    this.about.textContent = is_open ? word("opened") : `${word("whose")} ${this.seq ? `${word("record")} ${this.seq}` : ""}`;
+    this.title.textContent = [...parts, this.seq ? `${word("record")} ${this.seq}` : ""].filter(Boolean).join(" · ");
+    this.about.textContent = is_open ? word("opened") : word("whose");
     this.confirm.textContent = word("confirm");
     this.cancel.textContent = word("cancel");
     for (const [button, verb] of [[this.confirm, "confirm"], [this.cancel, "cancel"]]) {

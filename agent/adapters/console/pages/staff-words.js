@@ -29,7 +29,7 @@ export const STAFF_WORDS = {
   items_full: { zh: "已满 200 个。", en: "200 codes are there: no more fit." },
   decisions: { zh: "最近的扫码", en: "Recent scans" },
   decisions_none: { zh: "还没有扫码。", en: "No scan yet." },
-  record: { zh: "记录", en: "record" },
+  record: { zh: "记录", en: "Record" },
   state: { zh: "终端状态", en: "This terminal" },
   delivery: { zh: "送达平台", en: "Delivery" },
   delivery_done: { zh: "平台已连接，记录全部送达。", en: "Connected to the platform; everything is delivered." },
@@ -45,7 +45,7 @@ export const STAFF_WORDS = {
   },
   trust_fresh: { zh: "最新。", en: "Up to date." },
   trust_warn: {
-    zh: "已过期不到一天，照常使用。请检查网络。",
+    zh: "刚过期，在允许的期限内，照常使用。请检查网络。",
     en: "Out of date by less than the site allows; used as usual. Check the network.",
   },
   trust_provisional: {

@@ -89,8 +89,10 @@ function take(topic, data) {
     decisions = [{ event: data, when }, ...decisions].slice(0, DECISIONS_MAX);
     pending.take_decision(data);
     draw_decisions();
-  } else if (topic === "request") pending.take_request(data, now);
-  else if (topic === "delivery") {
+  } else if (topic === "request") {
+    // How long there is left was said when it happened: for what happened before, nobody knows.
+    pending.take_request(now - followed_at > LIVE_AFTER_MS ? data : { ...data, expires_in_s: null }, now);
+  } else if (topic === "delivery") {
     delivery = data;
     draw_state();
   } else if (topic === "notice") {
