@@ -38,7 +38,7 @@ class ConsolePages:
         self.console = Console(lines_to=None)
         self.status: dict[str, object] = {
             "terminal": "kiosk-hall-3", "ready": True, "uplink_up": True, "step": "registration",
-            "scanners": [{"id": "window", "step": "registration", "presence": "present"}],
+            "scanners": [{"id": "window", "presence": "present"}],
         }  # fmt: skip
         self.details: dict[str, object] = {}
         self.parked: list[dict[str, object]] = []
@@ -109,7 +109,7 @@ class ConsolePages:
         return self._seq
 
     def request(self, request: str, state: str, *, step: str = "dispensing", **more: object) -> None:
-        """Tell how a request goes on: opened, scanned, confirmed, cancelled, items-added or lapsed."""
+        """Tell how a request goes on: open, asking, done, confirmed, cancelled or lapsed."""
         self.publish("request", {"request": request, "step": step, "state": state, **more})
 
     @web.middleware
@@ -121,8 +121,11 @@ class ConsolePages:
         return await handler(request)  # type: ignore[operator, no-any-return]
 
     async def _page(self, request: web.Request) -> web.Response:
-        name = "index.html" if request.path == "/" else "staff.html"
-        return _file(PAGES / name)
+        if request.path == "/":
+            return _file(PAGES / "index.html")
+        page = _file(PAGES / "staff.html")
+        page.set_status(200 if request.cookies.get(SESSION) == "staff" else 401)  # it is where staff sign in, too
+        return page
 
     async def _asset(self, request: web.Request) -> web.Response:
         path = PAGES / request.match_info["name"]
@@ -177,7 +180,7 @@ class ConsolePages:
 
     def _sign_in(self, content: dict[str, object]) -> web.Response:
         if content.get("pin") != PIN:
-            return _problem(401, "wrong PIN")
+            return _problem(403, "wrong PIN")
         response = web.Response(status=204)
         response.set_cookie(SESSION, "staff", httponly=True, samesite="Strict")
         return response

@@ -52,7 +52,7 @@ async def kiosk(browser: Browser, pages: ConsolePages, folder: Path, screen: str
     pages.decide(Answer.PROVISIONAL, "family.no-offline-proof", outcome=Outcome.UNVERIFIABLE)
     await take("provisional", "provisional")
     seq = pages.decide(Answer.ASK, "confirm.patient", step="family-doctor", name="李*")
-    pages.request(f"{screen}{language}", "scanned", step="family-doctor", seq=seq, expires_in_s=60)
+    pages.request(f"{screen}{language}", "asking", step="family-doctor", seq=seq, expires_in_s=60)
     await take("ask", "ask")
     pages.decide(Answer.REFUSE, "policy.dynamic-required", step="payment")
     await take("refuse", "refuse")
@@ -90,7 +90,7 @@ async def staff_at_work(browser: Browser, pages: ConsolePages, folder: Path) -> 
         ("pharmacy", "dispensing", "confirm.pharmacist", "李*"), ("desk", "consultation", "confirm.clinician", "王**"),
     ):  # fmt: skip
         seq = pages.decide(Answer.ASK, reason, step=step, name=name)
-        pages.request(request, "scanned", step=step, seq=seq, expires_in_s=60)
+        pages.request(request, "asking", step=step, seq=seq, expires_in_s=60)
     await page.wait_for_selector("#item-pharmacy")
     await page.fill("#item-pharmacy", "81000000000000000017")
     await page.press("#item-pharmacy", "Enter")

@@ -143,7 +143,7 @@ async def test_an_answer_the_page_does_not_know_is_shown_as_a_refusal(kiosk, pag
 async def asked(kiosk, pages) -> int:
     seq = pages.decide(Answer.ASK, "confirm.patient", step="family-doctor")
     await kiosk.shows("ask", "请确认")
-    pages.request("ab12", "scanned", step="family-doctor", seq=seq, expires_in_s=60)
+    pages.request("ab12", "asking", step="family-doctor", seq=seq, expires_in_s=60)
     await kiosk.page.wait_for_function("() => !document.getElementById('yes').disabled")
     return seq
 
@@ -225,9 +225,14 @@ async def test_a_question_ends_when_its_time_is_over(kiosk, pages):
     await kiosk.shows("refuse", "已超时")
 
 
+async def test_what_the_next_scan_is_for_is_shown(kiosk, pages):
+    pages.status["request"] = {"request": "ab12", "step": "payment", "state": "open", "seq": None}
+    await kiosk.page.wait_for_function("() => document.getElementById('step').textContent === '缴费'")
+
+
 async def test_staffs_yes_is_shown_to_the_patient(kiosk, pages):
     seq = decide(pages, Answer.ASK)
-    pages.request("cd34", "scanned", seq=seq, expires_in_s=60)
+    pages.request("cd34", "asking", seq=seq, expires_in_s=60)
     await kiosk.shows("ask", "请稍候")
     pages.request("other", "confirmed", seq=seq + 1)
     pages.request("cd34", "confirmed", seq=seq)

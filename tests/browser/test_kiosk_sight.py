@@ -66,7 +66,7 @@ async def shown(kiosk, pages, state):
             pages.status["ready"] = False
         case "ask":
             seq = pages.decide(Answer.ASK, "confirm.patient", step="family-doctor", name="欧**")
-            pages.request("ab12", "scanned", seq=seq, expires_in_s=60)
+            pages.request("ab12", "asking", seq=seq, expires_in_s=60)
         case _:
             pages.decide(Answer[state.upper()], "ok" if state == "accept" else "key.unknown", name="欧**")
     pages.status["uplink_up"] = False
@@ -119,7 +119,7 @@ async def test_no_question_and_no_trouble_is_cut_off(open_page, pages, screen):
     kiosk = await open_page("/", viewport={"width": screen[0], "height": screen[1]})
     await kiosk.ready()
     seq = pages.decide(Answer.ASK, "confirm.patient", step="family-doctor", name="欧**")
-    pages.request("ab12", "scanned", seq=seq, expires_in_s=60)
+    pages.request("ab12", "asking", seq=seq, expires_in_s=60)
     await kiosk.shows("ask")
     for _ in range(2):
         assert await kiosk.page.evaluate(CUT_OFF) == []

@@ -21,7 +21,7 @@ async def sign_in(staff: Watched, pin: str = PIN) -> None:
 @pytest_asyncio.fixture(loop_scope="session")
 async def staff(open_page) -> Watched:
     """The staff page, signed in with the keyboard."""
-    staff = await open_page("/staff", clock=True)
+    staff = await open_page("/staff")
     await staff.page.wait_for_selector("#pin")
     await sign_in(staff)
     await staff.page.wait_for_selector("#state .row")
@@ -70,7 +70,7 @@ async def test_recent_decisions_are_listed_newest_first_and_live(open_page, page
 
 async def waiting_card(staff, pages, **more) -> int:
     seq = pages.decide(Answer.ASK, "confirm.pharmacist", step="dispensing", **more)
-    pages.request("ab12", "scanned", seq=seq, expires_in_s=60)
+    pages.request("ab12", "asking", seq=seq, expires_in_s=60)
     await staff.page.wait_for_selector("#pending .card")
     return seq
 
@@ -128,7 +128,7 @@ async def test_a_code_that_is_none_or_there_already_is_not_sent_and_stays_in_the
 async def test_typing_is_not_lost_when_something_else_happens(staff, pages):
     seq = await waiting_card(staff, pages)
     await staff.page.fill("#item-ab12", "8100")
-    pages.request("ab12", "items-added", seq=seq, expires_in_s=55)
+    pages.request("ab12", "asking", seq=seq, expires_in_s=55)
     pages.decide(Answer.ACCEPT)
     await staff.page.wait_for_selector("#decisions li:nth-child(2)")
     await staff.page.click("#language")
@@ -141,10 +141,22 @@ async def test_cancelling_is_posted_and_a_lapsed_request_goes(staff, pages):
     await until(lambda: pages.posted == [("/v1/requests/ab12/cancel", {})])
     pages.request("ab12", "cancelled")
     await staff.page.wait_for_selector("#pending-none", state="visible")
-    pages.request("cd34", "opened", step="payment", expires_in_s=60)
+    pages.request("cd34", "open", step="payment", expires_in_s=60)
     await staff.page.wait_for_selector("#pending .card")
     assert "等待扫码" in await staff.text("#pending")
     pages.request("cd34", "lapsed", step="payment")
+    await staff.page.wait_for_selector("#pending-none", state="visible")
+
+
+async def test_what_waited_before_the_page_was_opened_is_there_with_its_codes(open_page, pages):
+    pages.details = {"requests": [
+        {"request": "ab12", "step": "dispensing", "state": "asking", "seq": 4, "expires_in_s": 40, "items": ["8100-17"]}
+    ]}  # fmt: skip
+    staff = await open_page("/staff")
+    await sign_in(staff)
+    await staff.page.wait_for_selector("#pending .items li")
+    assert await staff.text("#pending .items") == "8100-17"
+    pages.details = {"requests": []}
     await staff.page.wait_for_selector("#pending-none", state="visible")
 
 
@@ -204,7 +216,12 @@ async def test_a_session_that_ends_at_the_agent_ends_in_the_page(staff, pages):
     assert "已退出" in await staff.text("#sign-in-trouble")
 
 
-async def test_an_unattended_desk_is_signed_out(staff, pages):
+async def test_an_unattended_desk_is_signed_out(open_page, pages):
+    staff = await open_page("/staff", clock=True)
+    staff.may_fail = True
+    await staff.page.wait_for_selector("#pin")
+    await sign_in(staff)
+    await staff.page.wait_for_selector("#state .row")
     await staff.page.clock.fast_forward("09:00")
     assert await staff.page.is_visible("#work")
     await staff.page.clock.fast_forward("01:10")

@@ -61,6 +61,7 @@ export class Current {
     const shown = this.shown;
     if (shown?.view !== "ask" || this.requests.get(event.request) !== shown.seq) return null;
     if (!ENDS.has(event.state)) {
+      if (event.asks === "patient" && !shown.is_left) Object.assign(shown, { whom: "patient", title: BOTH("ask") });
       const left_ms = Number(event.expires_in_s) * 1000;
       if (left_ms > 0) shown.until = now + Math.min(left_ms, ASKED_MS_MAX);
       return null;
@@ -98,7 +99,9 @@ export class Current {
   /** The agent does not take this screen's word: a person of the staff answers. */
   leave_to_staff() {
     if (this.shown?.view !== "ask") return;
-    Object.assign(this.shown, { whom: "", title: BOTH("ask_staff"), next: BOTH("ask_staff_next") });
+    Object.assign(this.shown, {
+      whom: "", is_left: true, title: BOTH("ask_staff"), next: BOTH("ask_staff_next"),
+    });
   }
 
   /** Take away what stands there. */

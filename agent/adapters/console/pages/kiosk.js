@@ -80,7 +80,8 @@ function draw_choice(view) {
 }
 
 function draw_frame(view) {
-  write("step", step_name(view.step ?? current.status?.step));
+  const waits = current.status?.request?.state === "open" ? current.status.request : null; // the next scan is for this
+  write("step", step_name(view.step ?? waits?.step ?? current.status?.step ?? current.status?.scanners?.[0]?.step));
   write("terminal", current.status?.terminal ?? "");
   write("language", other() === "en" ? "English" : "中文");
   at("language").lang = LANGUAGES[other()];
@@ -92,7 +93,7 @@ function draw_frame(view) {
 function draw_marks() {
   const scanners = current.status?.scanners ?? [];
   const marks = [
-    current.link === "up" && current.status?.uplink_up === false && word("offline"),
+    current.link === "up" && (current.status?.uplink_up ?? current.status?.uplink?.is_up) === false && word("offline"),
     scanners.some((scanner) => scanner.presence === "absent") && word("scanner_absent"),
   ].filter(Boolean);
   if ([...at("marks").children].map((mark) => mark.textContent).join() === marks.join()) return;

@@ -8,7 +8,8 @@ const ITEM = /^[0-9A-Za-z./-]{4,64}$/;
 const ITEMS_MAX = 200;
 const CARDS_MAX = 30;
 const DECISIONS_KEPT_MAX = 100;
-const ENDS = new Set(["confirmed", "cancelled", "lapsed"]);
+const LIVE = new Set(["open", "asking"]);
+const UNHEARD_MS = 3000; // a card the status does not name, this long after it was last heard of, is over
 const TAKES_ITEMS = new Set(["dispensing"]);
 
 /** The list of cards. `changed(count, is_new)` is told of each change. */
@@ -28,7 +29,7 @@ export class Pending {
 
   take_request(event, now) {
     const known = this.cards.get(event.request);
-    if (ENDS.has(event.state)) {
+    if (!LIVE.has(event.state)) {
       if (known !== undefined) this.remove(event.request);
       return;
     }
@@ -38,10 +39,19 @@ export class Pending {
       this.cards.set(event.request, card);
       this.list.append(card.element);
     }
-    const was_open = card.state === "opened";
+    const was_open = card.state === "open";
     card.take(event, now);
     card.draw(this.asking.get(card.seq));
-    this.changed(this.cards.size, card.state !== "opened" && (known === undefined || was_open));
+    this.changed(this.cards.size, card.state !== "open" && (known === undefined || was_open));
+  }
+
+  /** Take in what the status says of every live request: also after a reload, or where an event was missed. */
+  take_all(requests, now) {
+    const named = new Set(requests.map((one) => one.request));
+    for (const one of requests) this.take_request(one, now);
+    for (const [request, card] of this.cards) {
+      if (!named.has(request) && now - card.heard_at > UNHEARD_MS) this.remove(request);
+    }
   }
 
   remove(request) {
@@ -69,7 +79,7 @@ class Card {
   constructor(event) {
     this.request = event.request;
     this.step = event.step;
-    this.state = "opened";
+    this.state = "open";
     this.seq = event.seq;
     this.until = null;
     this.items = [];
@@ -95,14 +105,24 @@ class Card {
   }
 
   take(event, now) {
+    this.heard_at = now;
     this.state = event.state;
+    if (Array.isArray(event.items)) this.take_items(event.items);
     this.seq = event.seq ?? this.seq;
     if (typeof event.expires_in_s === "number") this.until = now + event.expires_in_s * 1000;
     this.tick(now);
   }
 
+  take_items(items) {
+    for (const item of items) {
+      if (this.items.includes(item)) continue;
+      this.items.push(item);
+      this.list.append(make("li", {}, item));
+    }
+  }
+
   draw(decision) {
-    const is_open = this.state === "opened";
+    const is_open = this.state === "open";
     const parts = [step_name(this.step), masked(decision?.name)].filter(Boolean);
     this.title.textContent = [...parts, this.seq ? `${word("record")} ${this.seq}` : ""].filter(Boolean).join(" · ");
     this.about.textContent = is_open ? word("opened") : word("whose");
@@ -157,8 +177,7 @@ class Card {
       return;
     }
     if (!(await this.post("items", { items: [item] }))) return; // it stays in the field
-    this.items.push(item);
-    this.list.append(make("li", {}, item));
+    this.take_items([item]);
     this.input.value = "";
     this.input.focus();
   }

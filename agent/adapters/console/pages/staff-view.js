@@ -60,7 +60,7 @@ export function state_rows(status, delivery) {
   }
   for (const { id, step, presence } of status.scanners ?? []) {
     const tone = presence === "present" ? "accept" : presence === "absent" ? "trouble" : "provisional";
-    const title = `${word("scanner")} ${id} · ${step_name(step)}`;
+    const title = [`${word("scanner")} ${id}`, step_name(step)].filter(Boolean).join(" · ");
     lines.push(row(tone, title, word(`scanner_${presence ?? "unknown"}`)));
   }
   return lines;

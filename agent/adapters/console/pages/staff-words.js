@@ -6,6 +6,7 @@ export const STAFF_WORDS = {
   sign_out: { zh: "退出", en: "Sign out" },
   pin: { zh: "工作人员 PIN", en: "Staff PIN" },
   pin_wrong: { zh: "PIN 不正确，请再试。", en: "That is not the PIN. Try again." },
+  pin_none: { zh: "没有设置 PIN，请用登录链接。", en: "No PIN is set: use a sign-in link." },
   pin_wait: { zh: "试得太多，请稍候再试。", en: "Too many tries. Wait a moment and try again." },
   not_reached: { zh: "终端没有应答，请再试。", en: "The terminal does not answer. Try again." },
   not_done: { zh: "未能完成", en: "Not done" },

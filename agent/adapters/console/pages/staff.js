@@ -1,5 +1,5 @@
 // The staff page: signs in, follows the agent, and lets go of everything it knows when it is signed out.
-// The session is a cookie no script can read; a tab only remembers that it had one.
+// The session is a cookie no script can read: whether there is one shows in the status the page itself came with.
 
 import { ask, follow } from "/assets/live.js";
 import { Pending } from "/assets/pending.js";
@@ -12,7 +12,6 @@ const IDLE_MS_MAX = 600000; // nobody at the desk: signed out
 const PARKED_MS = 15000;
 const LIVE_AFTER_MS = 1000; // what comes sooner after the start is what happened before
 const REPLAY_MS_ALWAYS = Infinity; // a list may show what is old; the kiosk may not
-const SIGNED_IN_KEY = "scanward-staff";
 
 const at = (id) => document.getElementById(id);
 const pending = new Pending(at("pending"), (count, is_new) => {
@@ -141,7 +140,8 @@ async function sign_in(submit) {
   try {
     await ask("/v1/sign-in", { method: "POST", body: { pin } });
   } catch (error) {
-    trouble = error.status === 0 || error.status >= 500 ? "not_reached" : error.status === 429 ? "pin_wait" : "pin_wrong";
+    trouble = error.status === 0 || error.status >= 500 ? "not_reached" : error.status === 429 ? "pin_wait"
+      : error.status === 409 ? "pin_none" : "pin_wrong";
     draw();
     at("pin").focus();
     return;
@@ -150,7 +150,6 @@ async function sign_in(submit) {
 }
 
 function enter() {
-  sessionStorage.setItem(SIGNED_IN_KEY, "1");
   trouble = "";
   used_at = followed_at = performance.now();
   at("sign-in").hidden = true;
@@ -160,6 +159,7 @@ function enter() {
     status(answer) {
       status = answer;
       if (answer.uplink) delivery = null; // this is newer
+      if (Array.isArray(answer.requests)) pending.take_all(answer.requests, performance.now());
       draw_state();
     },
     link(state) {
@@ -178,7 +178,6 @@ function enter() {
 function leave(why = "") {
   following?.stop();
   following = null;
-  sessionStorage.removeItem(SIGNED_IN_KEY);
   [status, delivery, parked, decisions, notices, trouble, is_lost] = [null, null, [], [], [], why, false];
   retried.clear();
   pending.clear();
@@ -210,5 +209,6 @@ setInterval(() => {
 setInterval(() => following !== null && load_parked(), PARKED_MS);
 
 draw();
-if (sessionStorage.getItem(SIGNED_IN_KEY) === null) leave();
+const [navigation] = performance.getEntriesByType("navigation");
+if (navigation?.responseStatus >= 400) leave();
 else load_parked().then((is_in) => (is_in ? enter() : leave("signed_out")));
