@@ -76,7 +76,7 @@ async def test_staff_sign_in_and_confirm_on_the_agents_own_server(browser, tmp_p
         await staff.page.get_by_role("button", name="确认").press("Enter")
         await kiosk.shows("accept", "已确认")
         await staff.page.wait_for_selector("#pending-none", state="visible")
-        (request,) = [one for one in agent.desk._requests.values()]
+        (request,) = agent.desk._requests.values()
         assert request.items == ("81000000000000000017",)
         assert "8100000" not in json.dumps(await kiosk.page.content())
         await staff.page.click("#sign-out")
