@@ -153,6 +153,16 @@ async def posted(pages, count=1) -> list:
     return pages.posted
 
 
+async def test_whose_yes_it_is_is_taken_from_the_request_where_the_reason_is_another(kiosk, pages):
+    seq = pages.decide(Answer.ASK, "family.no-offline-proof", outcome=Outcome.UNVERIFIABLE, step="family-doctor")
+    await kiosk.shows("ask", "请稍候")
+    pages.request("ab12", "asking", step="family-doctor", seq=seq, asks="patient", expires_in_s=60)
+    await kiosk.shows("ask", "请确认")
+    assert await kiosk.text("#sentence") == "请您在屏幕上确认。"
+    await kiosk.page.click("#yes")
+    assert await posted(pages) == [("/v1/requests/ab12/confirm", {})]
+
+
 async def test_the_patient_says_yes_with_the_keyboard_alone(kiosk, pages):
     await asked(kiosk, pages)
     await kiosk.page.keyboard.press("Tab")

@@ -61,7 +61,9 @@ export class Current {
     const shown = this.shown;
     if (shown?.view !== "ask" || this.requests.get(event.request) !== shown.seq) return null;
     if (!ENDS.has(event.state)) {
-      if (event.asks === "patient" && !shown.is_left) Object.assign(shown, { whom: "patient", title: BOTH("ask") });
+      if (event.asks === "patient" && !shown.is_left) {
+        Object.assign(shown, { whom: "patient", title: BOTH("ask"), next: BOTH("ask_next") });
+      }
       const left_ms = Number(event.expires_in_s) * 1000;
       if (left_ms > 0) shown.until = now + Math.min(left_ms, ASKED_MS_MAX);
       return null;

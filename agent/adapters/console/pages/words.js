@@ -11,6 +11,7 @@ export const WORDS = {
   provisional: { zh: "暂时通过", en: "Accepted for now" },
   ask: { zh: "请确认", en: "Please confirm" },
   refuse: { zh: "未通过", en: "Not accepted" },
+  ask_next: { zh: "请您在屏幕上确认。", en: "Please confirm on the screen." },
   ask_staff: { zh: "请稍候", en: "Please wait" },
   ask_staff_next: { zh: "工作人员将为您确认。", en: "Staff will confirm." },
   yes: { zh: "是，请继续", en: "Yes, go on" },
