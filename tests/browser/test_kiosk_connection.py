@@ -5,6 +5,10 @@ import time
 from agent.core.decision import Answer
 
 SAID_S_MAX = 3.0
+RECORD = """() => {
+  window.views = [];
+  new MutationObserver(() => views.push(document.body.dataset.view)).observe(document.body, {attributes: true});
+}"""
 
 
 async def test_an_agent_that_dies_is_told_within_three_seconds_and_no_decision_outlives_it(kiosk, pages):
@@ -15,8 +19,10 @@ async def test_an_agent_that_dies_is_told_within_three_seconds_and_no_decision_o
     await pages.stop()
     await kiosk.shows("trouble", "终端正在恢复")
     assert time.monotonic() - died_at < SAID_S_MAX
+    await kiosk.page.evaluate(RECORD)
     await pages.start()
     await kiosk.shows("waiting")
+    assert "accept" not in await kiosk.page.evaluate("views")
     pages.decide(Answer.REFUSE, "replay.used")
     await kiosk.shows("refuse")
 
@@ -48,10 +54,7 @@ async def test_a_decision_missed_during_a_long_gap_is_not_shown_to_the_next_pati
     kiosk.may_fail = True
     pages.decide(Answer.ACCEPT)
     await kiosk.shows("accept")
-    await kiosk.page.evaluate("""() => {
-      window.views = [];
-      new MutationObserver(() => views.push(document.body.dataset.view)).observe(document.body, {attributes: true});
-    }""")
+    await kiosk.page.evaluate(RECORD)
     await pages.stop()
     await kiosk.shows("trouble")
     pages.decide(Answer.ACCEPT)
