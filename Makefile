@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check bench lock clean
+.PHONY: demo test check bench screenshots lock clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.run  ## play a patient's visit on a real tty; ONCE=1 plays it through and prints the verdict
@@ -21,6 +21,9 @@ check: $(VENV)/.dev  ## style, types, import contracts: seconds
 
 bench: $(VENV)/.dev  ## ratios from one run, each beside its bound
 	$(BIN)/python -m bench
+
+screenshots: $(VENV)/.dev  ## pictures of every page, from the real pages, into screenshots/
+	$(BIN)/python -m demo.screenshots
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Scanward needs Python 3.11 or later")'

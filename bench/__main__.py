@@ -8,7 +8,7 @@ import importlib
 import sys
 import time
 
-MODULES = ("verifying", "scanning", "ledger", "pipeline", "delivery", "ingest", "process")
+MODULES = ("verifying", "scanning", "ledger", "pipeline", "delivery", "ingest", "process", "page")
 
 
 def main() -> int:

@@ -81,14 +81,26 @@ _FALLBACK = ("请联系工作人员。", "Please ask staff.")
 
 
 def text_for(decision: Decision) -> dict[str, str]:
-    """Return {"zh": …, "en": …}: the title and the sentence for a decision; nothing personal."""
+    """Return what a decision says, nothing personal: zh and en whole, title_zh, title_en and next_zh, next_en apart."""
     title = TITLES[decision.answer]
     sentence = _SENTENCES.get(decision.reason) or _SENTENCES.get(decision.reason.partition(".")[0]) or _FALLBACK
     if decision.verdict.outcome is Outcome.UNVERIFIABLE and decision.answer is not Answer.REFUSE:
         sentence = _SENTENCES["family.no-offline-proof"]
-    return {"zh": f"{title[0]}：{sentence[0]}", "en": f"{title[1]}. {sentence[1]}"}
+    return {
+        "zh": f"{title[0]}：{sentence[0]}",
+        "en": f"{title[1]}. {sentence[1]}",
+        "title_zh": title[0],
+        "title_en": title[1],
+        "next_zh": sentence[0],
+        "next_en": sentence[1],
+    }
 
 
 def has_sentence(reason: str) -> bool:
     """Say whether a reason has a sentence of its own or its stage's."""
     return reason in _SENTENCES or reason.partition(".")[0] in _SENTENCES
+
+
+def sentences() -> set[tuple[str, str]]:
+    """Return every sentence there is, in Chinese and English: a page must have room for each."""
+    return {*_SENTENCES.values(), _FALLBACK}
