@@ -8,7 +8,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -91,9 +91,7 @@ class LedgerValues:
         await self._ledger.put_state(name, value)
 
 
-async def run(
-    config: Config, *, service: Service, lines_to: Lines | None, stop: asyncio.Event, watchdog_s: float | None = None
-) -> None:
+async def run(config: Config, *, service: Service, lines_to: Lines | None, stop: asyncio.Event) -> None:
     """Run the agent until `stop` is set. Raises what ports.py lists for start-up; anything else is a bug."""
     paths = Paths(config.state_directory)
     paths.state.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -149,14 +147,8 @@ async def run(
             )
         tasks["housekeeping"] = keep_house(ledger, history, store, signed_time, clock)
         await console.notice("agent", f"ready; local API at {server.address}")
-        watchdog = Watchdog(
-            service=service,
-            ledger=ledger,
-            scanners=[scanner for scanner, _ in scanners.values()],
-            watchdog_s=watchdog_s,
-            may_end={f"checkpoint:{s.id}" for s in config.scanners if isinstance(s, ReplaySettings)},
-        )
-        await run_until(stop, tasks, service, watchdog)
+        watched = [scanner for scanner, _ in scanners.values()]
+        await run_until(stop, tasks, service, build_watchdog(config, service, ledger, watched))
 
 
 async def run_until(
@@ -215,6 +207,12 @@ def build_scanner(settings: ScannerSettings, clock: Clock, on_presence: OnPresen
     if isinstance(settings, ReplaySettings):
         return ReplayScanner(settings, clock, on_presence)
     return SerialScanner(settings, clock, on_presence)
+
+
+def build_watchdog(config: Config, service: Service, ledger: ThreadedLedger, scanners: Sequence[Scanner]) -> Watchdog:
+    """Return what feeds the service manager's watchdog. Only a replay's task may end: with its file."""
+    may_end = {f"checkpoint:{s.id}" for s in config.scanners if isinstance(s, ReplaySettings)}
+    return Watchdog(service, ledger, scanners, service.watchdog_s, may_end)
 
 
 def build_refresher(config: Config, paths: Paths) -> RefresherProcess | None:

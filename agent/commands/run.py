@@ -72,5 +72,5 @@ async def _run_until_told(config: Config, environment: Environment, shown: Lines
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    service = Service(environment.notify_socket)
-    await app.run(config, service=service, lines_to=shown, stop=stop, watchdog_s=environment.watchdog_s)
+    service = Service(environment.notify_socket, environment.watchdog_s)
+    await app.run(config, service=service, lines_to=shown, stop=stop)
