@@ -33,14 +33,21 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(service.shown(findings, level.value))
     else:
-        for finding in findings:
-            print(f"{finding.level.value:<8} {finding.topic:<16} {finding.what}")
-            if finding.do:
-                print(f"{'':<25} do: {finding.do}")
-        counts = [f"{sum(f.level is each for f in findings)} {each.value}" for each in Level]
-        print(f"doctor: {', '.join(counts)}")
+        for line in lines_of(findings):
+            print(line)
     sys.stdout.flush()
     return STATUS[level]
+
+
+def lines_of(findings: Sequence[Finding]) -> list[str]:
+    """Return the findings for people, and a line that counts them."""
+    lines = list[str]()
+    for finding in findings:
+        lines.append(f"{finding.level.value:<8} {finding.topic:<16} {finding.what}")
+        if finding.do:
+            lines.append(f"{'':<25} do: {finding.do}")
+    counts = [f"{sum(f.level is each for f in findings)} {each.value}" for each in Level]
+    return [*lines, f"doctor: {', '.join(counts)}"]
 
 
 def checks_of(path: Path, where: Machine) -> list[Check]:
