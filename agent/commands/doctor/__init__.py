@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -15,8 +16,9 @@ from agent.commands.check import errors
 from agent.commands.doctor import devices, machine, service, storage, uplinks
 from agent.commands.doctor.finding import Check, Finding, Level, fault, look_at, of_files, ok, worst
 from agent.commands.doctor.machine import Machine, service_user
-from agent.config import Config, ConfigInvalid, load
+from agent.config import Config, ConfigInvalid, Environment, load, read_environment
 
+SERVICE_STATE = Path("/var/lib/scanward")
 STATUS = {Level.OK: 0, Level.WARNING: 1, Level.FAULT: 2}
 
 
@@ -61,7 +63,7 @@ def checks_of(path: Path, where: Machine) -> list[Check]:
         of_files("SM2", service.sm2),
     ]
     try:
-        config = load(path)
+        config = load(path, _environment())
     except ConfigInvalid as error:
         trouble = fault("configuration", str(error), f"correct {path}; scanward check --config {path} checks it again")
         return [_told("configuration", [trouble]), *of_machine]
@@ -79,6 +81,14 @@ def checks_of(path: Path, where: Machine) -> list[Check]:
         Check("agent", partial(service.agent, config, where)),
         *of_machine,
     ]
+
+
+def _environment() -> Environment:
+    """Return the environment; where a person asks from a shell, the service's state directory, if there is one."""
+    environment = read_environment()
+    if environment.state_directory is None and SERVICE_STATE.is_dir():
+        return replace(environment, state_directory=str(SERVICE_STATE))
+    return environment
 
 
 def _configuration(config: Config, path: Path) -> Sequence[Finding]:
