@@ -34,7 +34,6 @@ async def run(
     service: Service,
     lines_to: Lines | None,
     stop: asyncio.Event,
-    watchdog_s: float | None = None,
     reload: Reload | None = None,
 ) -> None:
     """Run the agent until `stop` is set. Raises what ports.py lists for start-up; anything else is a bug."""
@@ -85,7 +84,7 @@ async def run(
         tasks |= {"requests": desk.run(), "pulse": pulse_of(status, console)}
         await console.notice("agent", f"ready; local API at {server.address}")
         watched = [scanner for scanner, _ in scanners.values()]
-        watchdog = Watchdog(service, ledger, watched, watchdog_s, may_end(config))
+        watchdog = Watchdog(service, ledger, watched, service.watchdog_s, may_end(config))
         await run_until(stop, tasks, service, watchdog, None if link is None else link.heartbeat.say_goodbye)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 COMMANDS = {
     "run": "run the agent",
     "check": "validate a configuration without running anything",
+    "doctor": "look at all a terminal needs, and say what to do",
     "explain": "show what each stage of the pipeline sees in one code",
     "verify": "verify codes in bulk: JSON lines in, JSON lines out",
     "queue": "list, retry and export what has not been delivered",

@@ -13,9 +13,13 @@ STATUS_CHARS_MAX = 200
 
 
 class Service:
-    """The agent as a service. address: the value of NOTIFY_SOCKET, or None where nobody listens."""
+    """The agent as a service. address: the value of NOTIFY_SOCKET, or None where nobody listens.
 
-    def __init__(self, address: str | None) -> None:
+    watchdog_s: how long the manager waits for a sign of life before it ends the agent; None where it does not.
+    """
+
+    def __init__(self, address: str | None, watchdog_s: float | None = None) -> None:
+        self.watchdog_s = watchdog_s
         self._address = "\0" + address[1:] if address and address.startswith("@") else address or None
 
     def ready(self) -> None:

@@ -70,7 +70,7 @@ def _warnings(config: Config) -> Iterator[str]:
         if not os.access(scanner.path, os.F_OK):
             yield f"scanner {scanner.id}: {scanner.path} is not there now: plug it in; the agent will find it"
         elif not os.access(scanner.path, os.R_OK | os.W_OK):
-            yield f"scanner {scanner.id}: no permission for {scanner.path}: add the service's user to the group dialout"
+            yield f"scanner {scanner.id}: no permission for {scanner.path}: scanward doctor says what to do"
     if config.trust.root is None:
         yield "no trust.root: without a trust list every code is refused"
 

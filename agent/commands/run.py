@@ -92,12 +92,7 @@ async def _run_until_told(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await app.run(
-        config,
-        service=Service(environment.notify_socket),
-        lines_to=shown,
-        stop=stop,
-        watchdog_s=environment.watchdog_s,
-        reload=Reload(fault, begin_reload),
-    )
+    service = Service(environment.notify_socket, environment.watchdog_s)
+    reloading = Reload(fault, begin_reload)
+    await app.run(config, service=service, lines_to=shown, stop=stop, reload=reloading)
     return reload.is_set()

@@ -4,18 +4,26 @@ fails with EPERM). The law: what is allowed is read from the unit. Usage: confin
 """
 
 import ctypes
+import errno
 import os
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
-PR_CAPBSET_DROP, PR_SET_SECUREBITS, PR_SET_NO_NEW_PRIVS, PR_SET_MDWE = 24, 28, 38, 65
+PR_CAPBSET_DROP, PR_SET_SECUREBITS, PR_SET_NO_NEW_PRIVS = 24, 28, 38
 CLONE_NEWUSER = 0x1000_0000
 SERVICE_USER = 990  # what the program takes itself for; its files stay the caller's
 NOROOT_LOCKED = 0b11
 CAPABILITIES = 41
-ACT_KILL, ACT_ALLOW, CMP_EQ = 0x8000_0000, 0x7FFF_0000, 4
+ACT_KILL, ACT_ALLOW, ACT_REFUSE, CMP_EQ, CMP_MASKED_EQ = 0x8000_0000, 0x7FFF_0000, 0x5_0000 | errno.EPERM, 4, 7
+WRITE, EXECUTE, SHM_EXEC = 0b10, 0b100, 0o100000
+NO_NEW_CODE = {  # what MemoryDenyWriteExecute refuses, as systemd does with EPERM: argument, mask; allowed values
+    "mmap": (2, WRITE | EXECUTE, (0, WRITE, EXECUTE)),
+    "mprotect": (2, EXECUTE, (0,)),
+    "pkey_mprotect": (2, EXECUTE, (0,)),
+    "shmat": (2, SHM_EXEC, (0,)),
+}
 
 
 class Comparison(ctypes.Structure):
@@ -70,19 +78,23 @@ def live_among_own_users():
     Path("/proc/self/gid_map").write_text(f"{SERVICE_USER} {group} 1\n")
 
 
-def load_filter(calls, families):
-    """Load a filter that kills for every other call, and for a socket of another family."""
+def load_filter(calls, families, *, is_code_fixed):
+    """Load a filter that kills for every other call and for a socket of another family, and refuses to make code."""
     seccomp = ctypes.CDLL("libseccomp.so.2")
     seccomp.seccomp_init.restype = ctypes.c_void_p
     context = ctypes.c_void_p(seccomp.seccomp_init(ctypes.c_uint32(ACT_KILL)))
-    for call in calls - {"socket"}:
+    rules = {"socket": [(ACT_ALLOW, Comparison(0, CMP_EQ, family, 0)) for family in families]}
+    if is_code_fixed:
+        for call, (argument, mask, values) in NO_NEW_CODE.items():
+            allowed = [(ACT_ALLOW, Comparison(argument, CMP_MASKED_EQ, mask, value)) for value in values]
+            rules[call] = [*allowed, (ACT_REFUSE, Comparison(argument, CMP_MASKED_EQ, mask, mask))]
+    for call in calls:
         number = seccomp.seccomp_syscall_resolve_name(call.encode())
-        if number >= 0:
-            seccomp.seccomp_rule_add(context, ctypes.c_uint32(ACT_ALLOW), number, 0)
-    number = seccomp.seccomp_syscall_resolve_name(b"socket")
-    for family in families:
-        is_family = (Comparison * 1)(Comparison(0, CMP_EQ, family, 0))
-        seccomp.seccomp_rule_add_array(context, ctypes.c_uint32(ACT_ALLOW), number, 1, is_family)
+        for action, condition in rules.get(call, [(ACT_ALLOW, None)]) if number >= 0 else []:
+            compared = (Comparison * 1)(condition) if condition else None
+            count = ctypes.c_uint(1 if condition else 0)
+            if seccomp.seccomp_rule_add_array(context, ctypes.c_uint32(action), number, count, compared) != 0:
+                raise SystemExit(f"no rule for {call}")
     if seccomp.seccomp_load(context) != 0:
         raise SystemExit("the filter cannot be loaded")
 
@@ -100,9 +112,7 @@ def confine(unit, group):
             prctl(PR_CAPBSET_DROP, capability)
     if settings["NoNewPrivileges"] == "yes":
         prctl(PR_SET_NO_NEW_PRIVS, 1)
-    if settings["MemoryDenyWriteExecute"] == "yes":
-        prctl(PR_SET_MDWE, 1)
-    load_filter(calls, families)
+    load_filter(calls, families, is_code_fixed=settings["MemoryDenyWriteExecute"] == "yes")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The agent as a process under a service manager that watches it: when it is fed, and when it no longer is."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -144,3 +145,19 @@ async def test_what_is_dead_is_no_longer_fed_for_and_the_log_says_what(tmp_path,
     async with watched(tmp_path, str(HANGING), what) as agent:
         out = await hung(agent)
     assert says in out
+
+
+async def test_the_doctor_sees_the_running_agent_and_takes_nothing_from_it(tmp_path):
+    async with watched(tmp_path) as agent:
+        await agent.said("WATCHDOG=1")
+        doctor = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "agent", "doctor", "--json", "--config", str(tmp_path / "agent.toml"), cwd=ROOT,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        out, _ = await asyncio.wait_for(doctor.communicate(), WAIT_S_MAX)
+        await agent.said("WATCHDOG=1")
+        assert agent.process.returncode is None
+        pid = agent.process.pid
+    (found,) = [finding for finding in json.loads(out)["findings"] if finding["topic"] == "agent"]
+    assert found["level"] == "ok"
+    assert found["what"] == f"runs (pid {pid}), answers, and systemd watches it"

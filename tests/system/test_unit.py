@@ -1,6 +1,7 @@
 """The unit, its users and device rules as systemd's own tools judge them, and the agent run as the unit confines it."""
 
 import asyncio
+import ctypes.util
 import os
 import re
 import shutil
@@ -144,6 +145,8 @@ def test_udev_gives_a_scanner_to_the_group_and_a_lasting_name(tmp_path):
 def confined() -> list[str]:
     """What to put before a program so that it runs as the unit confines it."""
     tool("systemd-analyze")
+    if ctypes.util.find_library("seccomp") is None:
+        pytest.skip("libseccomp is missing: apt install libseccomp2")
     if os.getuid() != 0:
         pytest.skip("root is missing: nobody else may take on other groups")
     return [sys.executable, str(CONFINED), str(UNIT), str(SCANNERS_GROUP), sys.executable]

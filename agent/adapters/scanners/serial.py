@@ -202,7 +202,7 @@ def _why_absent(path: str, error: Exception) -> str:
         case errno.ENOENT | errno.ENXIO | errno.ENODEV | errno.EIO:
             return f"{path} is not there: plug the scanner in, or set path to one of /dev/serial/by-id/*"
         case errno.EACCES | errno.EPERM:
-            return f"no permission for {path}: add the service's user to the group dialout (see systemd/README.md)"
+            return f"no permission for {path}: give it to the service's user (docs/operations.md says how)"
         case errno.EAGAIN | errno.EBUSY:
             return f"{path} is in use by another program: end it (ModemManager and getty are the usual ones)"
         case _:
