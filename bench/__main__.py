@@ -8,7 +8,9 @@ import importlib
 import sys
 import time
 
-MODULES = ("verifying", "scanning", "ledger", "pipeline", "delivery", "ingest", "process", "page")
+MODULES = (
+    "verifying", "scanning", "ledger", "pipeline", "delivery", "ingest", "console", "page", "process",
+)  # fmt: skip
 
 
 def main() -> int:

@@ -15,7 +15,7 @@ from agent.core.decision import Answer, Decision
 from agent.core.transaction import Transaction
 from agent.core.verdict import Claims, CodeType, Outcome, Verdict
 from agent.ports import AddressInUse
-from fakes.console_parts import TOKEN
+from fakes.console_parts import TOKEN, next_event
 from fakes.console_parts import served as serve
 
 CARD = bytes(range(32))
@@ -33,20 +33,6 @@ def transaction(seq: int = 1) -> Transaction:
 async def served(tmp_path):
     async with serve(tmp_path) as one, one.client() as client:
         yield one.console, one.server, client
-
-
-async def next_event(stream) -> tuple[str, dict]:
-    topic, data = "", {}
-    async with asyncio.timeout(5):
-        async for line in stream.content:
-            text = line.decode().rstrip("\r\n")
-            if text.startswith("event: "):
-                topic = text[7:]
-            elif text.startswith("data: "):
-                data = json.loads(text[6:])
-            elif not text and topic:
-                return topic, data
-    raise AssertionError("the stream ended")
 
 
 async def test_a_decision_reaches_a_listener_without_anything_personal(served):

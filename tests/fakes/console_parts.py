@@ -1,6 +1,7 @@
 """A console served over real HTTP: real ledger, desk and sessions; the policy, the clock and the PIN are invented."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -81,6 +82,21 @@ def entrance_of(clock: FakeClock, values: FakeValues | None = None, *, pin: PinH
         token=TOKEN, pin=pin, link_s=300.0, staff_idle_s=600.0, values=values or FakeValues(), clock=clock,
         randomness=CountedRandomness("entrance"),
     )  # fmt: skip
+
+
+async def next_event(stream) -> tuple[str, dict]:
+    """Return topic and content of the next server-sent event."""
+    topic, data = "", {}
+    async with asyncio.timeout(5):
+        async for line in stream.content:
+            text = line.decode().rstrip("\r\n")
+            if text.startswith("event: "):
+                topic = text[7:]
+            elif text.startswith("data: "):
+                data = json.loads(text[6:])
+            elif not text and topic:
+                return topic, data
+    raise AssertionError("the stream ended")
 
 
 class Served:
