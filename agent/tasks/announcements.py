@@ -6,6 +6,7 @@ ANNOUNCED_S_MIN.
 
 import asyncio
 import logging
+from typing import Annotated
 
 import msgspec
 
@@ -17,7 +18,7 @@ ANNOUNCED_S_MIN = 60.0
 
 
 class _Signed(msgspec.Struct):
-    version: int
+    version: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
 
 
 class _Timestamp(msgspec.Struct):

@@ -40,6 +40,7 @@ class FakePlatform:
 
     key: Ed25519PrivateKey
     name: str = "http"
+    kind: str = "http"
     troubles: Iterable[object] = ()
     poison: Callable[[int], bool] = lambda seq: False
     rejects: Callable[[int], bool] = lambda seq: False

@@ -31,6 +31,8 @@ from agent.core.backoff import Backoff
 from agent.ports import CarrierDown, PlatformUnreachable, Randomness
 
 log = logging.getLogger(__name__)
+_of_aiomqtt = logging.getLogger(f"{__name__}.aiomqtt")
+_of_aiomqtt.setLevel(logging.CRITICAL)  # it calls each cut an error; what matters is told here, once
 
 SCHEMES = Schemes(tls="mqtts", clear="mqtt")
 PORTS = {"mqtts": 8883, "mqtt": 1883}
@@ -40,8 +42,9 @@ TRUST_BYTES_MAX = 16_384
 COMMAND_BYTES_MAX = 4_096  # command.cddl, by way of hello.cddl
 RECONNECT_DELAY_S_FIRST = 0.1
 RECONNECT_DELAY_S_MAX = 30.0
-BROKEN_DELAY_S_MAX = 0.5  # after a link that served: a cut is followed by a new connection at once, or nearly so
+BROKEN_DELAY_S_MAX = 0.25  # after a link that stood: a cut is followed by a new connection at once, or nearly so
 SERVED_S_MIN = 5.0  # a link served if an answer came by it, or it stood this long
+UNSERVING_MAX = 20  # links in a row that did not: two terminals of one name, each of which ends the other's
 CONNECTING_S_MAX = 1.0  # how long a request waits for a connection that is being made, if the last one was not refused
 
 
@@ -135,7 +138,7 @@ class MqttUplink:
         first_s = RECONNECT_DELAY_S_FIRST
         refused = Backoff(first_s=first_s, delay_s_max=RECONNECT_DELAY_S_MAX, stable_s=0)
         broken = Backoff(first_s=first_s, delay_s_max=BROKEN_DELAY_S_MAX, stable_s=SERVED_S_MIN)
-        told = ""
+        told, unserving = "", 0
         while True:
             self._linked_at_s, self._has_served = None, False
             try:
@@ -143,7 +146,8 @@ class MqttUplink:
             except LinkLost as error:
                 why = str(error)
             at_s = _now_s()
-            if self._linked_at_s is not None and (self._has_served or at_s - self._linked_at_s >= SERVED_S_MIN):
+            unserving = 0 if self._has_served or self._stood_s(at_s) >= SERVED_S_MIN else unserving + 1
+            if self._linked_at_s is not None and unserving <= UNSERVING_MAX:
                 refused.succeeded(at_s)
                 broken.succeeded(self._linked_at_s)
                 self._why, backoff = "", broken
@@ -153,6 +157,9 @@ class MqttUplink:
                 told = why
                 log.warning("no link to the broker", extra={"uplink": self.kind, "why": printable(why)})
             await asyncio.sleep(backoff.delay_s(at_s, self._randomness.uniform()))
+
+    def _stood_s(self, now_s: float) -> float:
+        return 0.0 if self._linked_at_s is None else now_s - self._linked_at_s
 
     async def _keep_link(self) -> str:
         """Connect, and serve the link until it ends; return why it did. Raises LinkLost where it never stood."""
@@ -191,6 +198,7 @@ class MqttUplink:
             parts.port or PORTS[parts.scheme],
             username=settings.username or self._terminal,
             password=_password(settings.password_file),
+            logger=_of_aiomqtt,
             identifier=self._client_id,
             protocol=aiomqtt.ProtocolVersion.V311,
             will=aiomqtt.Will(f"{self._base}/up/status", self._last_will(), qos=1, retain=True),
@@ -244,7 +252,7 @@ class MqttUplink:
         if is_taken:
             return PlatformUnreachable(
                 f"the broker took the message, but no answer came {waited}: check that the platform reads from the "
-                f"broker, and that the broker lets this terminal write {self._base}/up/#"
+                f"broker, and that the broker lets this terminal write {self._base}/up/# and read {self._base}/down/#"
             )
         connection.end(f"the broker acknowledged nothing {waited}")  # the link is dead, and nobody noticed
         return PlatformUnreachable(

@@ -9,7 +9,8 @@ import contextlib
 import logging
 import math
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar
 
 import aiomqtt
 
@@ -18,8 +19,11 @@ log = logging.getLogger(__name__)
 UNACKNOWLEDGED_MAX = 32  # messages out without the broker's acknowledgement: a window is 8, then the link is given up
 INCOMING_MAX = 64  # messages in that wait to be looked at; receipts for a window are 8
 GOODBYE_S_MAX = 1.0
+NO_WAIT_S = 0.01
 REFUSED = 0x80  # SUBACK return code (MQTT 3.1.1 §3.9.3)
 SOCKET_OPTIONS = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)  # Nagle and delayed ACK cost 40 ms a batch
+
+_T = TypeVar("_T")
 
 
 class LinkLost(Exception):
@@ -36,35 +40,65 @@ class Connection:
         self._client._client.connect_timeout = connect_timeout_s  # noqa: SLF001
         self._group: asyncio.TaskGroup | None = None
         self._out = set[asyncio.Task[None]]()
+        self._is_opened = False
+        self._closed = asyncio.Event()
         self._ended = asyncio.Event()
         self._why = "the connection to the broker broke"
+        self._watch_socket()
 
     async def open(self) -> None:
-        """Connect. Raises LinkLost.
-
-        aiomqtt connects in a thread, which cannot be stopped: who is cancelled meanwhile waits for it, and closes.
-        """
-        entering = asyncio.get_running_loop().create_task(self._client.__aenter__())
+        """Connect. Raises LinkLost."""
         try:
-            await asyncio.shield(entering)
-        except aiomqtt.MqttError as error:
+            await self._while_linked(self._client.__aenter__())
+        except (aiomqtt.MqttError, ValueError) as error:  # ValueError: of the ssl module, about names
             raise LinkLost(f"no connection to the broker: {error}") from error
-        except ValueError as error:  # of the ssl module, about names
-            raise LinkLost(f"no connection to the broker: {error}") from error
-        except asyncio.CancelledError:
-            self._client.timeout = 0.01  # for the broker's answer, once the thread is done
-            with contextlib.suppress(aiomqtt.MqttError, ValueError):
-                await entering
-            raise
 
     async def subscribe(self, filters: Sequence[str]) -> list[str]:
         """Subscribe at QoS 1; return the filters that the broker refuses. Raises LinkLost."""
         try:
-            granted = await self._client.subscribe([(filter_, 1) for filter_ in filters])
+            granted = await self._while_linked(self._client.subscribe([(filter_, 1) for filter_ in filters]))
         except aiomqtt.MqttError as error:
             raise LinkLost(f"the broker answers no subscription: {error}") from error
         codes = [code if isinstance(code, int) else code.value for code in granted]
         return [filter_ for filter_, code in zip(filters, codes, strict=True) if code >= REFUSED]
+
+    async def _while_linked(self, call: Coroutine[Any, Any, _T]) -> _T:
+        """Await a call of aiomqtt's, which by itself would wait out its time-out on a link that is gone.
+
+        Raises LinkLost. aiomqtt connects in a thread, which cannot be stopped: who is cancelled meanwhile waits for it.
+        """
+        loop = asyncio.get_running_loop()
+        task, closing = loop.create_task(call), loop.create_task(self._closed.wait())
+        try:
+            await asyncio.wait({task, closing}, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise LinkLost("the broker closed the connection")
+            return task.result()
+        finally:
+            closing.cancel()
+            if self._is_opened:
+                task.cancel()
+            else:
+                self._client.timeout = NO_WAIT_S  # for the broker's answer, once the thread is done
+            with contextlib.suppress(aiomqtt.MqttError, ValueError, asyncio.CancelledError):
+                await task
+
+    def _watch_socket(self) -> None:
+        """Hear of the socket's opening and closing, which aiomqtt does not pass on before it is connected."""
+        loop, paho = asyncio.get_running_loop(), self._client._client  # noqa: SLF001
+        on_open, on_close = paho.on_socket_open, paho.on_socket_close
+
+        def opened(*args: Any) -> None:  # in the thread that connects
+            if on_open is not None:
+                on_open(*args)
+            self._is_opened = True
+
+        def closed(*args: Any) -> None:
+            if on_close is not None:
+                on_close(*args)
+            loop.call_soon_threadsafe(self._closed.set)
+
+        paho.on_socket_open, paho.on_socket_close = opened, closed
 
     async def run(self, take: Callable[[str, bytes], None], ready: Callable[[], None]) -> str:
         """Call `ready`, then `take` with the topic and payload of each message, until the link ends; return why."""
@@ -106,7 +140,7 @@ class Connection:
                 async with asyncio.timeout(GOODBYE_S_MAX):
                     await self._client.__aexit__(None, None, None)
         except (aiomqtt.MqttError, TimeoutError):
-            log.info("the broker did not take the goodbye")
+            log.debug("the broker did not take the goodbye")
         finally:
             # aiomqtt leaves the socket open after a connection that failed half-way or broke while reading.
             self._client._client._sock_close()  # noqa: SLF001
