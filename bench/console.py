@@ -1,7 +1,7 @@
 """From a decision shown to the moment a program that reads raw server-sent events has it.
 
-Eight programs listen in one process of their own, as a site's kiosk and desks would, at more decisions a second than any
-site makes. The clock is the machine's monotonic one, which both processes share.
+Eight programs listen in one process of their own, as a site's kiosk and desks would, at more decisions a second than
+any site makes. The clock is the machine's monotonic one, which both processes share.
 """
 
 import asyncio

@@ -90,13 +90,13 @@ async def store_status(db: Transaction, said: Status, carrier: str, at_ms: int) 
         return False
     # A clock that ran ahead must not silence the terminal once it is right again.
     came_ms = min(said.at_ms, at_ms)
-    said_at_ms, since_ms, lost_at_ms = (held.at_ms, held.since_ms, held.lost_at_ms) if held is not None else (0, 0, 0)
+    if held is not None and said.state is State.LOST:  # what it last said of itself stays the last that is known
+        await db.execute(terminal_statements.LOST, (int(said.state), came_ms, said.terminal))
+        return True
+    instants = (came_ms, _since(said, carrier), held.lost_at_ms if held is not None else 0)
     if said.state is State.LOST:
-        lost_at_ms = came_ms
-    else:
-        said_at_ms = came_ms
-        since_ms = _since(said, carrier)
-    row = (said.terminal, int(said.state), said_at_ms, since_ms, lost_at_ms, at_ms, carrier)
+        instants = (0, 0, came_ms)
+    row = (said.terminal, int(said.state), *instants, at_ms, carrier)
     await db.execute(terminal_statements.UPSERT_STATUS, (*row, _storable(said.software), _storable(said.report)))
     return True
 

@@ -9,6 +9,7 @@ ON CONFLICT (terminal) DO UPDATE SET
     received_at_ms = excluded.received_at_ms, carrier = excluded.carrier, software = excluded.software,
     report = excluded.report
 """
+LOST = "UPDATE statuses SET state = ?, lost_at_ms = ? WHERE terminal = ?"
 UPSERT_CARRIER = """
 INSERT INTO carriers (terminal, carrier, at_ms) VALUES (?, ?, ?)
 ON CONFLICT (terminal) DO UPDATE SET carrier = excluded.carrier, at_ms = excluded.at_ms

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +22,7 @@ from vectors import generate
 
 from fakes import brokers
 from fakes.mqtt_terminal import connected
-from platform_stub import commands, keys
+from platform_stub import cli, commands, keys
 from platform_stub.broker import EmbeddedBroker
 from platform_stub.credentials import PLATFORM_USER, password_of
 from platform_stub.database import Database, DatabaseBroken
@@ -257,6 +258,16 @@ async def until_no_command_lies_there(platform):
     async with asyncio.timeout(20):
         while list(platform.layout.commands.glob("*.command")):  # noqa: ASYNC110 - a folder has no event
             await asyncio.sleep(0.05)
+
+
+def test_every_call_of_the_platform_in_a_guide_is_one_it_knows():
+    calls = [
+        line for block in re.findall(r"```sh\n(.*?)```", (PROTOCOL.parent / "platform.md").read_text(), re.DOTALL)
+        for line in block.splitlines() if line.startswith("scanward-platform ")
+    ]  # fmt: skip
+    assert {call.split()[1] for call in calls} >= {"init", "run", "register", "broker-acl", "command", "commands"}
+    for call in calls:
+        cli._parser().parse_args(shlex.split(call)[1:])
 
 
 def test_the_asyncapi_document_has_the_structure_of_asyncapi_3():

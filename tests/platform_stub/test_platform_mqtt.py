@@ -1,6 +1,7 @@
 """The platform over MQTT, its own broker and Mosquitto: the same conversation, and nobody in another's name."""
 
 import asyncio
+import dataclasses
 import json
 import sqlite3
 from contextlib import asynccontextmanager
@@ -10,6 +11,7 @@ import psutil
 import pytest
 from vectors import generate
 
+from bench.publisher import Login, records_per_s
 from fakes import brokers
 from fakes.mqtt_terminal import connected
 from platform_stub import cli, keys, mqtt, mqtt_options
@@ -303,3 +305,18 @@ async def test_a_taken_port_is_said_aloud_http_is_served_and_mqtt_comes_when_it_
 
 async def said(caplog, text):
     return text in caplog.text
+
+
+async def test_the_raw_publisher_of_the_bench_waits_for_every_receipt(run_platform, terminal):
+    brokers.require("nats")
+    terminal.fill(200)
+    async with run_platform(terminal, mqtt=EMBEDDED) as platform:
+        host, port = await platform.broker()
+        password = password_of(platform.layout.mqtt, terminal.id)
+        batches = [terminal.batch(first, first + 9) for first in range(1, 200, 10)]
+        login_of_raw = Login(host, port, terminal.id, password, terminal.site, terminal.id)
+        async with login(platform, (host, port), terminal):
+            assert await records_per_s(batches, 200, login_of_raw) > 0
+        assert await platform.greet(terminal) == [200, terminal.hashes[200]]
+        with pytest.raises(ConnectionError):
+            await records_per_s(batches, 200, dataclasses.replace(login_of_raw, password="wrong"))

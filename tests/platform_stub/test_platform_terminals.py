@@ -52,6 +52,21 @@ async def test_a_status_over_http_is_shown_with_what_it_reports(run_platform, te
         assert cell in page, cell
 
 
+async def test_a_lost_terminal_keeps_the_last_it_said_of_itself(run_platform, terminal):
+    async with run_platform(terminal) as platform:
+        await platform.post(terminal, "status", terminal.status(report='{"uplink": {"waiting": 17}}', f7=NOW_MS - 9))
+        assert (await platform.post(terminal, "status", terminal.status(2, NOW_MS - 9, "{}", f7=NOW_MS - 9)))[0] == 204
+        page = await platform.page()
+        assert ">lost<" in page
+        assert "<td>17</td>" in page
+
+
+async def test_a_will_is_kept_where_nothing_else_is_known(run_platform, terminal):
+    async with run_platform(terminal) as platform:
+        assert (await platform.post(terminal, "status", terminal.status(2)))[0] == 204
+        assert ">lost<" in await platform.page()
+
+
 async def test_a_clock_that_ran_ahead_does_not_silence_the_terminal_afterwards(run_platform, terminal):
     async with run_platform(terminal) as platform:
         await platform.post(terminal, "status", terminal.status(0, NOW_MS + 10**10))
