@@ -19,7 +19,7 @@ from agent.adapters.keys.sealing import new_data_key
 from agent.adapters.keys.signing import load_or_create
 from agent.adapters.ledger.file import LedgerFile
 from agent.adapters.ledger.owner import ThreadedLedger
-from agent.app import LedgerValues
+from agent.composition.ledger import LedgerValues
 from agent.core.decision import Answer, Decision
 from agent.core.transaction import Transaction
 from agent.core.verdict import Outcome, Verdict

@@ -92,6 +92,22 @@ def _parser() -> argparse.ArgumentParser:
     registration.add_argument("file", type=Path, metavar="FILE")
     registration.set_defaults(command=_register)
 
+    _add_terminal_commands(commands)
+
+    revoke = commands.add_parser("revoke", help="revoke a card or an issuer key, and publish")
+    revoke.add_argument("--dir", type=Path, required=True, dest="directory", metavar="DIR")
+    what = revoke.add_mutually_exclusive_group(required=True)
+    what.add_argument("--card", type=_hex(issuer.CARD_BYTES), metavar="HEX", help="card id, 64 hex digits")
+    what.add_argument("--kid", type=_hex(8), metavar="HEX", help="key id of an issuer key, 16 hex digits")
+    revoke.set_defaults(command=_revoke)
+
+    publish = commands.add_parser("publish", help="sign keys, revocations and policy as a new version")
+    publish.add_argument("directory", type=Path, metavar="DIR")
+    publish.set_defaults(command=_publish)
+    return parser
+
+
+def _add_terminal_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     acl = commands.add_parser("broker-acl", help="print Mosquitto's access rules for the registered terminals")
     acl.add_argument("directory", type=Path, metavar="DIR")
     acl.add_argument("--platform-user", default=PLATFORM_USER, metavar="NAME", help="the platform's user (%(default)s)")
@@ -113,18 +129,6 @@ def _parser() -> argparse.ArgumentParser:
     told = commands.add_parser("commands", help="list the newest commands and what came of them")
     told.add_argument("directory", type=Path, metavar="DIR")
     told.set_defaults(command=_commands)
-
-    revoke = commands.add_parser("revoke", help="revoke a card or an issuer key, and publish")
-    revoke.add_argument("--dir", type=Path, required=True, dest="directory", metavar="DIR")
-    what = revoke.add_mutually_exclusive_group(required=True)
-    what.add_argument("--card", type=_hex(issuer.CARD_BYTES), metavar="HEX", help="card id, 64 hex digits")
-    what.add_argument("--kid", type=_hex(8), metavar="HEX", help="key id of an issuer key, 16 hex digits")
-    revoke.set_defaults(command=_revoke)
-
-    publish = commands.add_parser("publish", help="sign keys, revocations and policy as a new version")
-    publish.add_argument("directory", type=Path, metavar="DIR")
-    publish.set_defaults(command=_publish)
-    return parser
 
 
 def _add_mint_arguments(mint: argparse.ArgumentParser) -> None:

@@ -73,8 +73,8 @@ class Checkpoint:
             log.error("the ledger is full: nothing is accepted until there is space")
             await self.display.notice("ledger-full", "storage is full: nothing can be accepted now")
             return
-        await self.display.show(scan.scanner, decision, transaction)
         await self.errands.decided(scan.scanner, decision, transaction)
+        await self.display.show(scan.scanner, decision, transaction)
 
     async def _decide(
         self, scan: Scan, verdict: Verdict, step: str, trust: Trust | None

@@ -1,0 +1,65 @@
+"""What the tasks need of the world, and the troubles it may report.
+
+Adapters implement the protocols and raise the errors; tasks speak to nothing else. An error is named after what can be
+done about it; anything not listed here is a bug and ends the process.
+"""
+
+from agent.ports.ledger import Ledger, NamedValues, ParkedRecord, ParkedRecords
+from agent.ports.platform import Carrier, CommandSink, OnlineVerifier, Uplink
+from agent.ports.requests import Errands, Requests
+from agent.ports.troubles import (
+    AddressInUse,
+    CarrierDown,
+    LedgerBroken,
+    LedgerFull,
+    LedgerOvertaken,
+    LedgerRefused,
+    LedgerUnusable,
+    PlatformLied,
+    PlatformRejected,
+    PlatformUnreachable,
+    SecretUnusable,
+)
+from agent.ports.trust import (
+    RefreshableTrustStore,
+    TrustFloor,
+    TrustRefresher,
+    TrustStore,
+    TrustTrouble,
+    VerifiedBundle,
+)
+from agent.ports.world import Clock, Display, Randomness, Scanner
+
+__all__ = [
+    "AddressInUse",
+    "Carrier",
+    "CarrierDown",
+    "Clock",
+    "CommandSink",
+    "Display",
+    "Errands",
+    "Ledger",
+    "LedgerBroken",
+    "LedgerFull",
+    "LedgerOvertaken",
+    "LedgerRefused",
+    "LedgerUnusable",
+    "NamedValues",
+    "OnlineVerifier",
+    "ParkedRecord",
+    "ParkedRecords",
+    "PlatformLied",
+    "PlatformRejected",
+    "PlatformUnreachable",
+    "Randomness",
+    "RefreshableTrustStore",
+    "Requests",
+    "Scanner",
+    "SecretUnusable",
+    "TrustFloor",
+    "TrustRefresher",
+    "TrustStore",
+    "TrustTrouble",
+    "Uplink",
+    "VerifiedBundle",
+]
