@@ -100,14 +100,7 @@ async def run(
         ledger = await stack.enter_async_context(ThreadedLedger(open_ledger(config, paths, randomness)))
         history = await ledger.history(clock.now().now)
         console = Console(lines_to=lines_to)
-        store = TrustStore(
-            paths.trust,
-            build_key=build_key,
-            values=LedgerValues(ledger),
-            narrow=lambda policy: policy.narrowed(config.policy.refuse),
-        )
-        if (trouble := await store.restore()) is not None:
-            await console.notice("trust", trouble.detail)
+        store = await open_store(config, paths, LedgerValues(ledger), console)
         checkpoint = Checkpoint(ledger=ledger, trust_store=store, history=history, display=console, clock=clock)
         scanners = {s.id: (build_scanner(s, clock, presence_of(console)), config.step_of(s)) for s in config.scanners}
         announced = asyncio.Event()
@@ -141,17 +134,24 @@ async def run(
             tasks |= link.tasks()
         if (refresher := build_refresher(config, paths)) is not None:
             tasks["trust"] = keep_trust_fresh(
-                refresher,
-                store,
-                clock,
-                randomness,
-                config.trust,
-                console.notice,
-                announced=announced,
+                refresher, store, clock, randomness, config.trust, console.notice, announced=announced
             )
         tasks["housekeeping"] = keep_house(ledger, history, store, signed_time, clock)
         await console.notice("agent", f"ready; local API at {server.address}")
         await run_until(stop, tasks, service, farewell=None if link is None else link.heartbeat.say_goodbye)
+
+
+async def open_store(config: Config, paths: Paths, values: LedgerValues, console: Console) -> TrustStore:
+    """Return the trust store with what was verified before; say aloud where that cannot be used."""
+    store = TrustStore(
+        paths.trust,
+        build_key=build_key,
+        values=values,
+        narrow=lambda policy: policy.narrowed(config.policy.refuse),
+    )
+    if (trouble := await store.restore()) is not None:
+        await console.notice("trust", trouble.detail)
+    return store
 
 
 async def run_until(
