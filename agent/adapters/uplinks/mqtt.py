@@ -175,8 +175,9 @@ class MqttUplink:
 
         try:
             await connection.open()
-            refused = await connection.subscribe([f"{self._base}/down/#", TRUST_TOPIC])
-            if f"{self._base}/down/#" in refused:
+            # Not "down/#", which also means "down" itself: NATS refuses that to who may read what is below it.
+            refused = await connection.subscribe([f"{self._base}/down/+", TRUST_TOPIC])
+            if f"{self._base}/down/+" in refused:
                 raise LinkLost(f"the broker does not let this terminal read {self._base}/down/#: check its access list")
             if refused:
                 log.warning("the broker announces no trust lists to this terminal", extra={"topic": TRUST_TOPIC})
