@@ -53,9 +53,11 @@ class _Publisher(asyncio.Protocol):
         )
 
     def connection_lost(self, exc: Exception | None) -> None:
-        for future in (self.is_ready, self.is_done):
-            if not future.done():
-                future.set_exception(ConnectionError("the broker closed the connection"))
+        lost = ConnectionError("the broker closed the connection")
+        if not self.is_ready.done():
+            self.is_ready.set_exception(lost)
+        elif not self.is_done.done():
+            self.is_done.set_exception(lost)
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -111,6 +113,7 @@ async def publish(batches: Sequence[bytes], login: Login) -> float:
             await publisher.is_done
             return loop.time() - started
     finally:
+        publisher.is_done.cancel()
         transport.abort()
 
 

@@ -39,6 +39,8 @@ KEEPALIVE_S = 30
 TLS_PORT, PLAIN_PORT = 8883, 1883
 _NODELAY = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
 _log = logging.getLogger(__name__)
+_library_log = logging.getLogger(f"{__name__}.library")
+_library_log.setLevel(logging.ERROR)  # it would warn of every single message that is dropped
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,15 @@ class _Inbox(asyncio.Queue[aiomqtt.Message]):
 
     def _init(self, maxsize: int) -> None:
         super()._init(maxsize)
-        self._bytes = 0
+        self._bytes = self._dropped = 0
+
+    def put_nowait(self, item: aiomqtt.Message) -> None:
+        """Take a message, or raise QueueFull, upon which the library drops it."""
+        if self.full():
+            self._dropped += 1
+            if self._dropped.bit_count() == 1:  # the 1st, 2nd, 4th, 8th ...
+                _log.warning("more comes over MQTT than is worked off; %d messages dropped so far", self._dropped)
+        super().put_nowait(item)
 
     def _put(self, item: aiomqtt.Message) -> None:
         self._bytes += len(item.payload)
@@ -143,6 +153,7 @@ class MqttCarrier:
             password=address.password() if address.password is not None else None,
             identifier=f"platform-{secrets.token_hex(8)}",  # a name nobody can take over by guessing
             queue_type=_Inbox,
+            logger=_library_log,
             timeout=ACKNOWLEDGED_S_MAX,
             keepalive=KEEPALIVE_S,
             max_inflight_messages=PUBLISHES_UNACKNOWLEDGED_MAX,

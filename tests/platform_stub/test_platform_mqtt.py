@@ -6,6 +6,7 @@ import json
 import sqlite3
 from contextlib import asynccontextmanager
 
+import aiomqtt
 import cbor2
 import psutil
 import pytest
@@ -261,6 +262,20 @@ async def test_a_terminal_that_says_too_much_at_once_is_cut_short_and_the_rest_a
         async with login(platform, at, other) as line:
             assert platform.open_receipt(await line.ask("batch", other.batch(), "receipt"))[5][0] == 1
     assert "says too much at once" in caplog.text
+
+
+async def test_what_waits_is_bounded_by_its_bytes(monkeypatch, caplog):
+    monkeypatch.setattr(mqtt, "WAITING_BYTES_MAX", 1_000)
+    inbox = mqtt._Inbox()
+    message = aiomqtt.Message("scanward/1/demo/kiosk-1/up/batch", bytes(600), 1, False, 1, None)
+    inbox.put_nowait(message)
+    inbox.put_nowait(message)
+    for _ in range(8):
+        with pytest.raises(asyncio.QueueFull):
+            inbox.put_nowait(message)
+    assert [record.args for record in caplog.records] == [(1,), (2,), (4,), (8,)]
+    assert inbox.get_nowait() is message
+    inbox.put_nowait(message)
 
 
 async def test_kill_9_of_the_broker_costs_a_moment_and_the_conversation_goes_on(run_platform, terminal):

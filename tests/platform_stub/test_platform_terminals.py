@@ -7,7 +7,8 @@ import cbor2
 import pytest
 from vectors import generate
 
-from platform_stub import cli, commands, keys
+from platform_stub import cli, commands, keys, mqtt_options
+from platform_stub.broker import EmbeddedBroker
 from platform_stub.credentials import PLATFORM_USER, PasswordUnusable, password_of, read_password
 from platform_stub.layout import Layout
 from platform_stub.repository import Repository
@@ -251,6 +252,33 @@ def test_run_says_what_is_wrong_with_the_broker(platform_directory, capsys, argu
     (line,) = capsys.readouterr().err.splitlines()
     assert said in line
     assert "secret@" not in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], ("127.0.0.1", 1883)),
+        (["--mqtt", "[::1]:0"], ("::1", 0)),
+        (["--mqtt-url", "mqtt://broker.example"], ("broker.example", 1883, None, False)),
+        (["--mqtt-url", "mqtts://_platform@broker.example"], ("broker.example", 8883, "_platform", True)),
+        (["--mqtt-url", "mqtts://_platform@[::1]:99/"], ("::1", 99, "_platform", True)),
+    ],
+)
+def test_run_understands_which_broker_is_meant(tmp_path, arguments, expected):
+    (tmp_path / "password").write_text("invented\n")
+    if len(expected) == 4:
+        arguments = [*arguments, "--mqtt-password-file", str(tmp_path / "password")]
+    meant = mqtt_options.read(cli._parser().parse_args(["run", str(tmp_path), *arguments]))
+    if isinstance(meant, EmbeddedBroker):
+        assert (meant.host, meant.port) == expected
+    else:
+        assert (meant.host, meant.port, meant.user, meant.is_tls) == expected
+        assert meant.password() == "invented"
+        assert "invented" not in repr(meant)
+
+
+def test_run_without_mqtt_means_none(tmp_path):
+    assert mqtt_options.read(cli._parser().parse_args(["run", str(tmp_path), "--no-mqtt"])) is None
 
 
 def test_two_processes_that_make_a_password_agree_on_it(tmp_path):
