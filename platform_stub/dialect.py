@@ -22,7 +22,7 @@ _REFUSED = {
     r"ROWID|LAST_INSERT_ROWID": "a column of the table, and RETURNING",
     r"(?:DATETIME|STRFTIME|JULIANDAY|UNIXEPOCH) \(|CURRENT_TIMESTAMP": "an instant in milliseconds as a parameter",
     r"(?:RANDOMBLOB|ZEROBLOB|HEX|UNHEX|PRINTF|INSTR|TYPEOF) \(": "a value made in Python",
-    r"INT|BIGINT|SMALLINT|BOOLEAN|VARCHAR|CHAR|NUMERIC|DECIMAL|FLOAT|DOUBLE|DATE|TIMESTAMP": "INTEGER, TEXT or BLOB",
+    r"INT|SMALLINT|BOOLEAN|VARCHAR|CHAR|NUMERIC|DECIMAL|FLOAT|DOUBLE|DATE|TIMESTAMP": "INTEGER, TEXT or BLOB",
     r"TRIGGER|VIRTUAL": "nothing: triggers and virtual tables are not portable",
 }
 _REFUSAL = re.compile("|".join(f"(?P<r{i}>\\b(?:{words})(?!\\w))" for i, words in enumerate(_REFUSED)), re.IGNORECASE)
