@@ -8,7 +8,7 @@ import importlib
 import sys
 import time
 
-MODULES = ("verifying", "scanning", "ledger", "pipeline", "delivery", "process")
+MODULES = ("verifying", "scanning", "ledger", "pipeline", "delivery", "console", "process")
 
 
 def main() -> int:

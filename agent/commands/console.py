@@ -66,7 +66,7 @@ def _link(config: Config, role: str) -> str:
         raise _NoLink(f"the agent refuses ({content.get('title')}): {content.get('detail')}")
     except (OSError, http.client.HTTPException) as error:
         raise _NoLink(f"the agent does not answer on {settings.listen}: is it running, with this file?") from error
-    except (ValueError, KeyError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _NoLink(f"something else than the agent answers on {settings.listen}") from error
     finally:
         connection.close()

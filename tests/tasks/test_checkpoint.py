@@ -116,3 +116,16 @@ async def test_a_broken_ledger_shows_nothing_keeps_the_claim_and_ends_the_task(t
     assert terminal.display.events == []
     await checkpoint.check(scan_of(codes["dynamic, ES256"]), "payment")
     assert terminal.display.shown[0][0].reason == "replay.used", "whether it was stored is unknown, so it stays used"
+
+
+async def test_how_long_a_scan_took_is_told_after_it_was_shown(terminal, codes):
+    import dataclasses
+
+    told = []
+    checkpoint = dataclasses.replace(
+        terminal.checkpoint(), on_passed=lambda took_ms: told.append((took_ms, len(terminal.display.shown)))
+    )
+    scan = scan_of(codes["static, ES256"], clock=terminal.clock)
+    await checkpoint.watch(ListScanner("desk", [scan]), "registration")
+    assert [shown for _, shown in told] == [1]
+    assert 0 <= told[0][0] < 10_000
