@@ -33,8 +33,8 @@ def text(pattern: str) -> Check:
 
 
 def short_text(most: int) -> Check:
-    """Accept text of 1 to `most` bytes in UTF-8."""
-    return lambda value: type(value) is str and 1 <= len(value.encode()) <= most
+    """Accept text of 1 to `most` bytes in UTF-8 without NUL, which not every database can hold."""
+    return lambda value: type(value) is str and 1 <= len(value.encode()) <= most and "\0" not in value
 
 
 def text_up_to(most: int) -> Check:

@@ -20,7 +20,7 @@ import aiomqtt
 from platform_stub import cbor, topics
 from platform_stub.conversation import Conversation, Place
 from platform_stub.credentials import PasswordUnusable
-from platform_stub.database import DatabaseBroken
+from platform_stub.database import DatabaseAway, DatabaseBroken
 from platform_stub.fields import BATCH_ID
 from platform_stub.problem import Problem
 from platform_stub.status import MQTT
@@ -134,7 +134,7 @@ class MqttCarrier:
             started_at_s = loop.time()
             try:
                 await self._talk()
-            except* (aiomqtt.MqttError, PasswordUnusable) as group:
+            except* (aiomqtt.MqttError, PasswordUnusable, DatabaseAway) as group:
                 if loop.time() - started_at_s >= STABLE_S:
                     delay_s, failures = DELAY_S_FIRST, 0
                 failures += 1
@@ -144,7 +144,7 @@ class MqttCarrier:
             delay_s = min(2 * delay_s, DELAY_S_MAX)
 
     async def _talk(self) -> None:
-        """Connect and answer until the link drops. Raises MqttError, PasswordUnusable."""
+        """Connect and answer until the link drops. Raises MqttError, PasswordUnusable, DatabaseAway."""
         address = self._address
         async with aiomqtt.Client(
             address.host,

@@ -15,7 +15,7 @@ from platform_stub.broker import Broker, EmbeddedBroker
 from platform_stub.changes import Changes
 from platform_stub.conversation import Conversation
 from platform_stub.database import Database
-from platform_stub.layout import Layout
+from platform_stub.layout import Layout, LayoutInvalid
 from platform_stub.mqtt import BrokerAddress, MqttCarrier
 from platform_stub.national import NationalCodes
 from platform_stub.online import OnlineCodes
@@ -63,9 +63,12 @@ async def serve(
     """
     layout = Layout(directory)
     place = place if place is not None else choose_place(layout)
-    busy = f"another scanward-platform runs on {directory}"
-    with layout.locked("run", busy=busy) if isinstance(place, Path) else contextlib.nullcontext():
-        async with running(layout, now_ms, mqtt, answering, place, issuer_delay_s) as app:
+    with contextlib.ExitStack() as locks:
+        is_first = _is_first(layout, place, locks)
+        if not is_first and mqtt is not None:
+            _log.info("another platform runs on %s and speaks MQTT; this one serves HTTP", directory)
+            mqtt = None
+        async with running(layout, now_ms, mqtt, answering, place, issuer_delay_s, is_first=is_first) as app:
             runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
             await runner.setup()
             try:
@@ -77,6 +80,17 @@ async def serve(
                 await runner.cleanup()
 
 
+def _is_first(layout: Layout, place: Path | DatabaseServer, locks: contextlib.ExitStack) -> bool:
+    """Hold the directory, and say whether nobody else does. Raises LayoutInvalid where there can be only one."""
+    try:
+        locks.enter_context(layout.locked("run", busy=f"another scanward-platform runs on {layout.directory}"))
+    except LayoutInvalid:
+        if isinstance(place, Path):
+            raise
+        return False
+    return True
+
+
 @asynccontextmanager
 async def running(
     layout: Layout,
@@ -85,9 +99,12 @@ async def running(
     answering: Callable[[str], None] = lambda _: None,
     place: Path | DatabaseServer | None = None,
     issuer_delay_s: float = 0.0,
+    *,
+    is_first: bool = True,
 ) -> AsyncIterator[web.Application]:
     """Open the database, run what runs beside the server, and yield the application that needs them.
 
+    is_first: of the platforms on this directory; it takes commands up.
     `answering` is called with the broker's address each time terminals begin to be answered over MQTT.
     """
     repository = Repository(layout)
@@ -107,7 +124,7 @@ async def running(
         speakers = Speakers(registry, database, changes, now_ms, broker.reload if broker is not None else _nobody)
         conversation = Conversation(database, speakers, receipt_key, changes, now_ms)
         online = OnlineCodes(database, registry, codes, verification_key, now_ms, issuer_delay_s)
-        watch = Watch(layout, database, speakers, repository, changes, now_ms, command_key)
+        watch = Watch(layout, database, speakers, repository, changes, now_ms, command_key, collects=is_first)
         reachable = _at_once
         works = {"writer": database.run, "timestamp": lambda: _keep_fresh(repository, now_ms), "watch": watch.run}
         if broker is not None:

@@ -30,6 +30,7 @@ class Speakers:
         self._now_ms = now_ms
         self._rolled = rolled
         self._ids: frozenset[str] = frozenset()
+        self._unstored: dict[str, Terminal] = {}
 
     def all(self) -> Iterable[Terminal]:
         """Return the terminals registered when this was last read."""
@@ -52,11 +53,13 @@ class Speakers:
         return terminal
 
     async def read_registrations(self) -> None:
-        """Read new and changed registrations, and store them."""
+        """Read new and changed registrations, and store them. Raises DatabaseBroken: they are stored the next time."""
         new = self._registry.scan()
-        if new:
-            at_ms = self._now_ms()
-            await self._database.write(lambda db: archive.store_terminals(db, new, at_ms))
+        self._unstored |= {terminal.id: terminal for terminal in new}
+        if self._unstored:
+            at_ms, stored = self._now_ms(), dict(self._unstored)
+            await self._database.write(lambda db: archive.store_terminals(db, stored.values(), at_ms))
+            self._unstored = {name: t for name, t in self._unstored.items() if stored.get(name) is not t}
             self._changes.note()
         ids = frozenset(terminal.id for terminal in self._registry.all())
         if new or ids != self._ids:

@@ -4,6 +4,7 @@ Whoever waits on a file of his own looks here; nothing is decided here. What is 
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from platform_stub import commands
 from platform_stub.changes import Changes
 from platform_stub.commands import Command
-from platform_stub.database import Database
+from platform_stub.database import Database, DatabaseAway
 from platform_stub.layout import Layout
 from platform_stub.message import MessageInvalid
 from platform_stub.registry import Terminal
@@ -28,7 +29,10 @@ Stamp = tuple[int, ...]
 
 
 class Watch:
-    """commanded: told of each new command and its terminal. trusted: told of each new timestamp.json."""
+    """commanded: told of each new command and its terminal. trusted: told of each new timestamp.json.
+
+    collects: takes commands up; where several platforms run on one directory, one does.
+    """
 
     def __init__(
         self,
@@ -39,6 +43,8 @@ class Watch:
         changes: Changes,
         now_ms: Callable[[], int],
         command_key: ed25519.Ed25519PublicKey,
+        *,
+        collects: bool = True,
     ) -> None:
         self._layout = layout
         self._database = database
@@ -47,6 +53,7 @@ class Watch:
         self._changes = changes
         self._now_ms = now_ms
         self._command_key = command_key
+        self._collects = collects
         self.commanded: Callable[[Terminal, Command], None] = lambda terminal, command: None
         self.trusted: Callable[[bytes], None] = lambda timestamp: None
         self._terminals_stamp: Stamp = ()
@@ -56,7 +63,8 @@ class Watch:
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
-            await self.look()
+            with contextlib.suppress(DatabaseAway):  # its own log says so; what was not stored is looked at again
+                await self.look()
             await asyncio.sleep(LOOKS_EVERY_S)
 
     async def look(self) -> None:
@@ -66,7 +74,7 @@ class Watch:
             self._terminals_stamp = stamp
             await self._speakers.read_registrations()
         self._looks += 1
-        for path in commands.left(self._layout.commands):
+        for path in commands.left(self._layout.commands) if self._collects else ():
             await self._collect(path)
         stamp = _stamp(self._repository.metadata_file("timestamp.json"))
         if stamp != self._timestamp_stamp:

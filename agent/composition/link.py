@@ -82,7 +82,8 @@ async def open_link(stack: AsyncExitStack, config: Config, parts: Parts) -> Plat
     """Return the link that the configuration describes; None where it names no platform."""
     identity = Identity(config.terminal.id, config.terminal.site, f"scanward/{__version__}")
     queue, due, announcements = CommandQueue(), asyncio.Event(), Announcements(parts.store, parts.announced)
-    mqtt = build_mqtt(config, identity, parts, Events(queue.offer, announcements.offer, due.set))
+    will = LastWill(identity, parts.signer, parts.clock)
+    mqtt = build_mqtt(config, identity, parts.randomness, will, Events(queue.offer, announcements.offer, due.set))
     found: list[Carrier] = [] if mqtt is None else [mqtt]
     if config.uplink.http is not None:
         found.append(await stack.enter_async_context(HttpUplink(config.uplink.http, identity.terminal)))
@@ -128,26 +129,40 @@ async def open_link(stack: AsyncExitStack, config: Config, parts: Parts) -> Plat
         changing=changing_of,
         due=due,
         settings=config.heartbeat,
+        connected_at_ms=lambda: will.signed_at_ms if carriers.in_use is mqtt else None,
     )
     return PlatformLink(carriers, mqtt, succession, commands, heartbeat, announcements)
 
 
-def build_mqtt(config: Config, identity: Identity, parts: Parts, events: Events) -> MqttUplink | None:
-    """Return the uplink over a broker, with the status "lost" as its last will; None where none is configured."""
+class LastWill:
+    """Signs the status "lost" for each connection to a broker. signed_at_ms: the last time it did."""
+
+    def __init__(self, identity: Identity, signer: Signer, clock: Clock) -> None:
+        self._identity = identity
+        self._signer = signer
+        self._clock = clock
+        self.signed_at_ms: int | None = None
+
+    def sign(self) -> bytes:
+        """Return the will of the connection that is about to be made."""
+        self.signed_at_ms = at_ms = self._clock.now().now.earliest_ms
+        who = self._identity
+        return encode_status(self._signer, who.terminal, who.site, State.LOST, at_ms, who.software, {}, at_ms)
+
+
+def build_mqtt(
+    config: Config, identity: Identity, randomness: Randomness, will: LastWill, events: Events
+) -> MqttUplink | None:
+    """Return the uplink over a broker, with its last will; None where none is configured."""
     if config.uplink.mqtt is None:
         return None
-
-    def last_will() -> bytes:
-        at_ms = parts.clock.now().now.earliest_ms
-        return encode_status(parts.signer, identity.terminal, identity.site, State.LOST, at_ms, identity.software, {})
-
     return MqttUplink(
         config.uplink.mqtt,
         identity.terminal,
         identity.site,
-        last_will=last_will,
+        last_will=will.sign,
         events=events,
-        randomness=parts.randomness,
+        randomness=randomness,
     )
 
 

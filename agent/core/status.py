@@ -24,13 +24,24 @@ class State(IntEnum):
 
 
 def encode_status(
-    signer: Signer, terminal: str, site: str, state: State, at_ms: int, software: str, said: Mapping[str, object]
+    signer: Signer,
+    terminal: str,
+    site: str,
+    state: State,
+    at_ms: int,
+    software: str,
+    said: Mapping[str, object],
+    connected_at_ms: int | None = None,
 ) -> bytes:
-    """Return a signed status. at_ms: since 1970; said: of JSON's kinds, cut to what the wire carries."""
-    text = as_text(said, TEXT_BYTES_MAX)
-    return sign1(
-        signer, STATUS_AAD, encode({1: terminal, 2: site, 3: int(state), 4: max(0, at_ms), 5: software, 6: text})
-    )
+    """Return a signed status. at_ms: since 1970; said: of JSON's kinds, cut to what the wire carries.
+
+    connected_at_ms: when the connection it goes over was made, as its last will says; None where there is no will.
+    """
+    fields: dict[int, object] = {1: terminal, 2: site, 3: int(state), 4: max(0, at_ms), 5: software}
+    fields[6] = as_text(said, TEXT_BYTES_MAX)
+    if connected_at_ms is not None:
+        fields[7] = max(0, connected_at_ms)
+    return sign1(signer, STATUS_AAD, encode(fields))
 
 
 def as_text(said: Mapping[str, object], bytes_max: int) -> str:

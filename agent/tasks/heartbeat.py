@@ -40,7 +40,8 @@ class Heartbeat:
     """Signs and sends statuses.
 
     changing: the part of what is said whose change is worth a status of its own. due: set by who wants one soon, e.g.
-    over a new link, whose broker may still hold the last will of the one before.
+    over a new link, whose broker may still hold the last will of the one before. connected_at_ms: when the connection
+    in use was made, where a last will speaks of it.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Heartbeat:
         changing: Callable[[Mapping[str, object]], object],
         due: asyncio.Event,
         settings: Settings,
+        connected_at_ms: Callable[[], int | None] = lambda: None,
     ) -> None:
         self._who = (terminal, site)
         self._software = software
@@ -66,6 +68,7 @@ class Heartbeat:
         self._changing = changing
         self._settings = settings
         self._due = due
+        self._connected_at_ms = connected_at_ms
         self._is_over = False
 
     async def run(self) -> None:
@@ -103,7 +106,8 @@ class Heartbeat:
 
     def _sign(self, state: State, said: Mapping[str, object]) -> bytes:
         at_ms = self._clock.now().now.earliest_ms
-        return encode_status(self._signer, *self._who, state, at_ms, self._software, said)
+        since_ms = self._connected_at_ms()
+        return encode_status(self._signer, *self._who, state, at_ms, self._software, said, since_ms)
 
 
 def _now_s() -> float:

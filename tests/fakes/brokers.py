@@ -96,8 +96,10 @@ def require(kind: str) -> str:
 
 def _nats(broker: Broker) -> list[str]:
     def subjects(filters: Sequence[str]) -> str:
-        names = [f.replace("/", ".").replace("+", "*").replace("#", ">") for f in filters]
-        return "[" + ", ".join(f'"{name}"' for name in [*names, "$MQTT.>"]) + "]"
+        # MQTT's x/# also means x itself; no right to $MQTT.>, over which another's messages could be slipped in.
+        both = [g for f in filters for g in ([f, f[:-2]] if f.endswith("/#") else [f])]
+        names = [f.replace("/", ".").replace("+", "*").replace("#", ">") for f in both]
+        return "[" + ", ".join(f'"{name}"' for name in names) + "]"
 
     users = "\n".join(
         f'{{user: "{u.name}", password: "{u.password}", '

@@ -3,7 +3,6 @@
 import asyncio
 import dataclasses
 import json
-import sqlite3
 from contextlib import asynccontextmanager
 
 import aiomqtt
@@ -184,8 +183,10 @@ async def shows(platform, text):
 
 
 async def hello_carriers(platform):
-    with sqlite3.connect(platform.layout.database) as db:
-        return [row[0] for row in db.execute("SELECT carrier FROM carriers WHERE terminal = 'kiosk-1'")]
+    return [
+        row[0]
+        for row in await asyncio.to_thread(platform.ask, "SELECT carrier FROM carriers WHERE terminal = 'kiosk-1'")
+    ]
 
 
 async def test_a_will_shows_a_terminal_as_lost_and_a_good_end_as_offline(run_with_broker, terminal):
@@ -214,7 +215,9 @@ async def test_the_trust_is_announced_retained_and_again_when_another_process_pu
         before = timestamp.read_bytes()
         assert await line.hear("trust") == before
         assert await asyncio.to_thread(cli.main, ["publish", str(platform.layout.directory)]) == 0
-        assert await line.hear("trust") == timestamp.read_bytes() != before
+        while (heard := await line.hear("trust")) == before:
+            pass  # each connection begins with it, and the watch has seen it for the first time
+        assert heard == timestamp.read_bytes() != before
 
 
 async def test_a_command_is_pushed_handed_out_until_answered_and_answered_once(run_with_broker, terminal, capsys):

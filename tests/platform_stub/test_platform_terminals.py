@@ -108,10 +108,11 @@ async def test_a_bad_status_or_answer_is_refused_with_a_problem(run_platform, te
         assert (status, json.loads(answer)["code"]) == expected
 
 
-async def test_texts_with_a_zero_byte_are_kept_without_it(run_platform, terminal):
+async def test_a_report_with_a_zero_byte_is_kept_without_it_and_a_name_with_one_is_refused(run_platform, terminal):
     async with run_platform(terminal) as platform:
-        assert (await platform.post(terminal, "status", terminal.status(f5="a\x00b", report="\x00")))[0] == 204
-        assert "a\ufffdb" in await platform.page()
+        assert (await platform.post(terminal, "status", terminal.status(f5="a b", report="\x00")))[0] == 204
+        assert "a b" in await platform.page()
+        assert (await platform.post(terminal, "status", terminal.status(f5="a\x00b")))[0] == 400
 
 
 @pytest.mark.parametrize(
