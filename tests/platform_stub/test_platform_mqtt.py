@@ -183,10 +183,8 @@ async def shows(platform, text):
 
 
 async def hello_carriers(platform):
-    return [
-        row[0]
-        for row in await asyncio.to_thread(platform.ask, "SELECT carrier FROM carriers WHERE terminal = 'kiosk-1'")
-    ]
+    rows = await asyncio.to_thread(platform.ask, "SELECT carrier FROM carriers WHERE terminal = 'kiosk-1'")
+    return [row[0] for row in rows]
 
 
 async def test_a_will_shows_a_terminal_as_lost_and_a_good_end_as_offline(run_with_broker, terminal):
