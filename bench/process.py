@@ -67,7 +67,7 @@ def lines() -> list[Line]:
     try:
         starts_s = [asyncio.run(cpu_to_ready_s(folder)) for _ in range(STARTS + 1)][1:]  # the first fills the caches
         with contextlib.redirect_stdout(io.StringIO()) as said:
-            verdict, usage = asyncio.run(play(folder / "demo", is_interactive=False))
+            verdict, usage = asyncio.run(play(folder / "demo"))
         if not verdict.is_good:
             raise RuntimeError(f"the demonstration failed:\n{said.getvalue()}")
     finally:

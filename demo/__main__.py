@@ -3,23 +3,21 @@
 import argparse
 import asyncio
 import shutil
-import sqlite3
+import signal
 import sys
 import tempfile
 import time
-from contextlib import closing
+from enum import Enum
 from pathlib import Path
 
 from demo.journal import Journal
 from demo.processes import ProgramFailed
-from demo.setting import Usage, running, usage_of
+from demo.setting import Setting, Usage, running, usage_of
 from demo.stage import Stage
 from demo.verdict import Verdict, judge
 from demo.visit import visit
 from platform_stub.issuer import Issuer
 from platform_stub.platform import make_platform
-
-DELIVERY_S_MAX = 60.0
 
 
 def say(text: str) -> None:
@@ -33,11 +31,11 @@ def main() -> int:
     parser.add_argument("--once", action="store_true", help="play it through without waiting for a person")
     parser.add_argument("--keep", type=Path, help="work in this folder and leave it there")
     args = parser.parse_args()
-    is_interactive = not args.once and sys.stdin.isatty()
+    mode = Mode.ONCE if args.once else Mode.STEP_BY_STEP if sys.stdin.isatty() else Mode.STAY_UP
     folder = args.keep or Path(tempfile.mkdtemp(prefix="scanward-demo-"))
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        verdict, usage = asyncio.run(play(folder, is_interactive=is_interactive))
+        verdict, usage = asyncio.run(play(folder, mode))
     except ProgramFailed as error:
         say(f"\nthe demonstration broke off: {error}")
         return 1
@@ -56,30 +54,45 @@ def main() -> int:
     return 0 if verdict.is_good else 1
 
 
-async def play(folder: Path, *, is_interactive: bool) -> tuple[Verdict, Usage]:
+class Mode(Enum):
+    """ONCE: play it through and end. STEP_BY_STEP: wait for a person. STAY_UP: play it through, end on a signal."""
+
+    ONCE = "once"
+    STEP_BY_STEP = "step by step"
+    STAY_UP = "stay up"
+
+
+async def play(folder: Path, mode: Mode = Mode.ONCE) -> tuple[Verdict, Usage]:
     """Start everything, play the visit, stop everything and judge; also return what the agent used."""
     journal = Journal()
     say("Starting a platform, and an agent with two serial scanners.")
     async with running(folder) as setting:
-        say(f"The platform's page: {setting.platform_url}/")
-        say(f"A screen for the agent: .venv/bin/scanward console link --config {folder / 'agent.toml'}")
+        await show_pages(setting)
         stage = Stage(
             setting=setting,
             issuer=Issuer(setting.platform_folder),
             stranger=make_stranger(folder / "stranger"),
             journal=journal,
             say=say,
-            pause=wait_for_a_person if is_interactive else wait_for_nobody,
+            pause=wait_for_a_person if mode is Mode.STEP_BY_STEP else wait_for_nobody,
         )
         await visit(stage)
-        await delivered(journal, setting.database)
         journal.unasked = setting.display.left_over()
         usage = usage_of(setting.agent.pid)
-        if is_interactive:
+        if mode is not Mode.ONCE:
             say("\nBoth programs stay up; look at the pages.")
-            await wait_for_a_person("the verdict")
+            await show_pages(setting)
+            await (wait_for_a_person("the verdict") if mode is Mode.STEP_BY_STEP else wait_for_a_signal())
     show_table(journal)
     return judge(journal, setting.database, setting.logs), usage
+
+
+async def show_pages(setting: Setting) -> None:
+    """Print where to look. A link lets one browser in, once, within five minutes."""
+    say(f"  the platform:  {setting.platform_url}/")
+    say(f"  the kiosk:     {await setting.link('kiosk')}")
+    say(f"  the staff:     {await setting.link('staff')}")
+    say(f"  (each link opens one browser; another: .venv/bin/scanward console link --config {setting.config})")
 
 
 def make_stranger(folder: Path) -> Issuer:
@@ -87,18 +100,6 @@ def make_stranger(folder: Path) -> Issuer:
     if not (folder / "platform.toml").exists():
         make_platform(folder, "9999", int(time.clock_gettime(time.CLOCK_REALTIME)))
     return Issuer(folder)
-
-
-async def delivered(journal: Journal, database: Path) -> None:
-    """Give the agent time to deliver; whether it did is the verdict's business."""
-    shown = {one.identity for one in journal.presented if one.identity is not None}
-    deadline = time.monotonic() + DELIVERY_S_MAX
-    while time.monotonic() < deadline:
-        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
-            rows = connection.execute("SELECT ledger_id, seq FROM records").fetchall()
-        if shown <= {(bytes(ledger_id).hex(), seq) for ledger_id, seq in rows}:
-            return
-        await asyncio.sleep(0.1)
 
 
 async def wait_for_a_person(what: str) -> None:
@@ -111,6 +112,15 @@ async def wait_for_a_person(what: str) -> None:
         sys.stdin.readline()
     finally:
         loop.remove_reader(sys.stdin)
+
+
+async def wait_for_a_signal() -> None:
+    """Wait for Ctrl-C or SIGTERM."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    say("      Ctrl-C ends them and prints the verdict.")
+    await stop.wait()
 
 
 async def wait_for_nobody(what: str) -> None:

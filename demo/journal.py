@@ -41,6 +41,7 @@ class Journal:
 
     presented: list[Presented] = field(default_factory=list)
     secrets: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)  # what went wrong on the way, in words
     unasked: list[dict[str, object]] = field(default_factory=list)  # decisions shown that nothing was presented for
 
     def races(self) -> dict[int, list[Presented]]:

@@ -15,7 +15,7 @@ from playwright.async_api import Browser, Page, async_playwright
 
 from agent.core.decision import Answer
 from agent.core.verdict import Outcome
-from demo.__main__ import delivered, make_stranger, wait_for_nobody
+from demo.__main__ import make_stranger, wait_for_nobody
 from demo.journal import Journal
 from demo.pages import PIN, ConsolePages
 from demo.setting import running
@@ -115,7 +115,6 @@ async def platform(browser: Browser, folder: Path) -> int:
                     journal=journal, say=lambda _: None, pause=wait_for_nobody,
                 )
             )  # fmt: skip
-            await delivered(journal, setting.database)
             page: Page = await browser.new_page(viewport={"width": 1280, "height": 900})
             await page.goto(setting.platform_url)
             await page.wait_for_selector("table")

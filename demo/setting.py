@@ -1,4 +1,4 @@
-"""The setting: a platform and an agent as processes of their own, two scanners on real ttys, a display to look at."""
+"""The setting: a platform and an agent as processes of their own, two cables between, two real ttys, a display."""
 
 import asyncio
 import contextlib
@@ -8,14 +8,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
 from demo.display import Display, program
+from demo.link import Link
 from demo.processes import Program, free_port, service_environment
 from demo.tty import TtyScanner
+from platform_stub.credentials import password_file, password_of
 
 START_S_MAX = 20.0
+CHANGE_S_MAX = 45.0  # a busy machine's time-outs and pauses, one after another
 
 CONFIG = """\
 [terminal]
@@ -37,8 +41,15 @@ type = "serial"
 path = "{payment}"
 step = "payment"
 
+[uplink.mqtt]
+url = "mqtt://127.0.0.1:{broker_port}"
+password_file = "{password}"
+
 [uplink.http]
-url = "{platform}"
+url = "http://127.0.0.1:{http_port}"
+
+[carriers]
+return_interval_s = 1.0
 
 [delivery]
 retry_delay_s_max = 2.0
@@ -87,8 +98,44 @@ class Setting:
     registration: TtyScanner
     payment: TtyScanner
     display: Display
+    to_broker: Link
+    to_platform: Link
     platform_url: str
     console_url: str
+
+    @property
+    def config(self) -> Path:
+        """The agent's configuration."""
+        return self.folder / "agent.toml"
+
+    @property
+    def token(self) -> Path:
+        """What a program on the terminal shows the agent."""
+        return self.folder / "state" / "console-token"
+
+    async def status(self) -> dict[str, Any]:
+        """Return what the agent says of itself."""
+        async with (
+            aiohttp.ClientSession(headers=program(self.token)) as client,
+            client.get(f"{self.console_url}/v1/status") as answer,
+        ):
+            found: dict[str, Any] = await answer.json()
+            return found
+
+    async def until(self, is_so: Callable[[dict[str, Any]], bool]) -> None:
+        """Wait until the agent's status is so. Raises TimeoutError."""
+        async with asyncio.timeout(CHANGE_S_MAX):
+            while not is_so(await self.status()):
+                await asyncio.sleep(0.05)
+
+    async def link(self, role: str) -> str:
+        """Return an address that lets one browser in, once, as a kiosk or as staff."""
+        async with (
+            aiohttp.ClientSession(headers=program(self.token)) as client,
+            client.post(f"{self.console_url}/v1/links", json={"role": role}) as answer,
+        ):
+            answer.raise_for_status()
+            return str((await answer.json())["url"])
 
     @property
     def platform_folder(self) -> Path:
@@ -115,13 +162,22 @@ async def running(folder: Path, *platform_arguments: str) -> AsyncIterator[Setti
         stack.enter_context(closing(setting.payment))
         stack.push_async_callback(setting.platform.stop)
         await setting.platform.start()
+        await stack.enter_async_context(setting.to_broker)
+        await stack.enter_async_context(setting.to_platform)
+        _configure(setting)
         stack.push_async_callback(setting.agent.stop)
         await setting.agent.start()
         await _register(folder / "state" / "terminal.json", setting.platform_folder / "terminals")
         await stack.enter_async_context(_beside(setting.display.listen))
         await setting.display.connected()
-        await _trusted(setting.console_url, folder / "state" / "console-token")
+        await setting.until(lambda status: status["trust"] is not None)
+        await setting.until(is_delivering_over("mqtt"))
         yield setting
+
+
+def is_delivering_over(carrier: str) -> Callable[[dict[str, Any]], bool]:
+    """Return a test of a status: the platform answers over this carrier."""
+    return lambda status: bool(status["uplink"]["is_up"]) and status["uplink"]["carrier"] == carrier
 
 
 @asynccontextmanager
@@ -142,29 +198,18 @@ async def _ended_quietly(work: Callable[[], Awaitable[None]]) -> None:
 
 def _build(folder: Path, platform_arguments: Sequence[str]) -> Setting:
     (folder / "state").mkdir(parents=True, exist_ok=True)
-    platform_port, console_port = free_port(), free_port()
+    platform_port, broker_port, console_port = free_port(), free_port(), free_port()
     platform_url, console_url = f"http://127.0.0.1:{platform_port}", f"http://127.0.0.1:{console_port}"
     registration = TtyScanner("registration", folder / "tty-registration")
     payment = TtyScanner("payment", folder / "tty-payment")
-    config = folder / "agent.toml"
-    config.write_text(
-        CONFIG.format(
-            state=folder / "state",
-            registration=registration.path,
-            payment=payment.path,
-            platform=platform_url,
-            root=folder / "platform" / "root.json",
-            console_port=console_port,
-        )
-    )
     serve = ["-m", "platform_stub", "run", str(folder / "platform"), "--listen", f"127.0.0.1:{platform_port}"]
-    serve += platform_arguments
+    serve += ["--mqtt", f"127.0.0.1:{broker_port}", *platform_arguments]
     return Setting(
         folder=folder,
         platform=Program("the platform", serve, folder / "platform.log", f"{platform_url}/healthz"),
         agent=Program(
             "the agent",
-            ["-m", "agent", "run", "--config", str(config)],
+            ["-m", "agent", "run", "--config", str(folder / "agent.toml")],
             folder / "agent.log",
             f"{console_url}/healthz",
             service_environment(),
@@ -172,6 +217,8 @@ def _build(folder: Path, platform_arguments: Sequence[str]) -> Setting:
         registration=registration,
         payment=payment,
         display=Display(f"{console_url}/v1/events", folder / "state" / "console-token"),
+        to_broker=Link("broker", broker_port),
+        to_platform=Link("platform", platform_port),
         platform_url=platform_url,
         console_url=console_url,
     )
@@ -186,11 +233,18 @@ async def _register(made: Path, terminals: Path) -> None:
     shutil.copy(made, terminals / "kiosk-1.json")
 
 
-async def _trusted(console_url: str, token: Path) -> None:
-    """Wait until the agent has its first trust list."""
-    async with asyncio.timeout(START_S_MAX), aiohttp.ClientSession() as client:
-        while True:
-            async with client.get(f"{console_url}/v1/status", headers=program(token)) as answer:
-                if (await answer.json())["trust"] is not None:
-                    return
-            await asyncio.sleep(0.02)
+def _configure(setting: Setting) -> None:
+    """Write the agent's configuration, as a technician would who was given the terminal's password for the broker."""
+    password_of(setting.platform_folder / "mqtt", "kiosk-1")
+    setting.config.write_text(
+        CONFIG.format(
+            state=setting.folder / "state",
+            registration=setting.registration.path,
+            payment=setting.payment.path,
+            broker_port=setting.to_broker.port,
+            password=password_file(setting.platform_folder / "mqtt", "kiosk-1"),
+            http_port=setting.to_platform.port,
+            root=setting.platform_folder / "root.json",
+            console_port=setting.console_url.rpartition(":")[2],
+        )
+    )

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from demo.journal import Journal, Presented
 from demo.setting import Setting
 from demo.tty import TtyScanner
+from demo.verdict import identities_held
 from platform_stub.issuer import Issuer
 
 READ_S_MAX = 5.0
+DELIVERY_S_MAX = 60.0
 Mint = Callable[[], str]
 """Makes a code at the moment it is shown."""
 
@@ -67,6 +69,17 @@ class Stage:
         async with asyncio.timeout(READ_S_MAX):
             while scanner.unread_bytes:
                 await asyncio.sleep(0.005)
+
+    async def arrived(self, way: str) -> None:
+        """Wait until the platform holds every record shown so far; where it does not in time, the journal says so."""
+        shown = {one.identity for one in self.journal.presented if one.identity is not None}
+        deadline_s = time.monotonic() + DELIVERY_S_MAX
+        while time.monotonic() < deadline_s:
+            if shown <= identities_held(self.setting.database):
+                self.say(f"      All {len(shown)} records are at the platform, {way}.")
+                return
+            await asyncio.sleep(0.1)
+        self.journal.faults.append(f"not everything arrived in {DELIVERY_S_MAX:.0f} s, {way}")
 
     def plant(self, text: str) -> None:
         """Note a text that must appear in no log: the whole, and pieces of it."""

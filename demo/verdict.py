@@ -10,7 +10,7 @@ from pathlib import Path
 
 from demo.journal import Journal, Presented
 
-SCANS_MIN = 14
+SCANS_MIN = 26
 
 ANSWERS = ("accept", "provisional", "ask", "refuse")  # record.cddl, answer
 
@@ -74,7 +74,7 @@ def judge(journal: Journal, database: Path, logs: list[Path]) -> Verdict:
     held: dict[tuple[str, int], list[Held]] = {}
     for row in rows:
         held.setdefault(row.identity, []).append(row)
-    faults = _race_faults(journal) + _leaks(journal, logs)
+    faults = journal.faults + _race_faults(journal) + _leaks(journal, logs)
     shown = {one.identity for one in journal.presented if one.identity is not None}
     if len(shown) != sum(one.identity is not None for one in journal.presented):
         faults.append("two scans were shown as the same record")
@@ -89,6 +89,13 @@ def judge(journal: Journal, database: Path, logs: list[Path]) -> Verdict:
         twice=_twice(rows, held, shown),
         faults=tuple(faults),
     )
+
+
+def identities_held(database: Path) -> set[tuple[str, int]]:
+    """Return (ledger id, seq) of every record that the platform holds."""
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        rows = connection.execute("SELECT ledger_id, seq FROM records").fetchall()
+    return {(bytes(ledger_id).hex(), seq) for ledger_id, seq in rows}
 
 
 def _is_held(one: Presented, held: dict[tuple[str, int], list[Held]]) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from itertools import count
 
 from demo.journal import Journal
+from demo.setting import is_delivering_over
 from demo.stage import Stage
 from platform_stub.base45 import decode as base45_decode
 from platform_stub.base45 import encode as base45_encode
@@ -62,6 +63,10 @@ async def _judged_offline(stage: Stage, card: Callable[[], bytes]) -> None:
     await stage.race("racing code", lambda: issuer.mint_dynamic(card(), now_s()))
     say("A second patient; this issuer signs with Ed25519.")
     await stage.scan(payment, "EdDSA code", lambda: issuer.mint_dynamic(card(), now_s(), alg="EdDSA"), "accept")
+    say("A third; SM2 with SM3, as Chinese issuers sign.")
+    await stage.scan(payment, "SM2 code", lambda: issuer.mint_dynamic(card(), now_s(), alg="SM2"), "accept")
+    flipped = flip_one_bit(issuer.mint_dynamic(card(), now_s(), alg="SM2"))
+    await stage.scan_at_once(payment, "SM2 code, one bit flipped", flipped, "refuse", "signature.")
 
 
 async def _never_fooled(stage: Stage, card: Callable[[], bytes]) -> None:
@@ -100,6 +105,7 @@ async def _never_fooled(stage: Stage, card: Callable[[], bytes]) -> None:
 async def _cut_off(stage: Stage, card: Callable[[], bytes]) -> None:
     say, issuer, now_s = stage.say, stage.issuer, stage.now_s
     registration, payment = stage.setting.registration, stage.setting.payment
+    codes = NationalCodes(Layout(stage.setting.platform_folder))
 
     def static() -> str:
         return issuer.mint_static(card(), now_s() - 60)
@@ -107,7 +113,15 @@ async def _cut_off(stage: Stage, card: Callable[[], bytes]) -> None:
     def dynamic() -> str:
         return issuer.mint_dynamic(card(), now_s())
 
-    say("\nThe platform goes away (killed). Patients keep coming.")
+    say("\nThe cable to the broker is pulled: HTTP takes over, with the same records.")
+    await stage.setting.to_broker.pull()
+    await stage.setting.until(is_delivering_over("http"))
+    await stage.scan(payment, "dynamic code, over HTTP", dynamic, "accept")
+    asked = "national one-time code, over HTTP"
+    await stage.scan(payment, asked, lambda: codes.mint_dynamic(card(), now_s()), "accept")
+    await stage.arrived("over HTTP")
+    say("Then the other cable, and the platform is killed. Patients keep coming.")
+    await stage.setting.to_platform.pull()
     await stage.setting.platform.kill()
     await stage.scan(registration, "static code, no platform", static, "accept")
     await stage.scan(registration, "national code, no platform", lambda: national_static_text(card()), *NATIONAL)
@@ -124,6 +138,12 @@ async def _cut_off(stage: Stage, card: Callable[[], bytes]) -> None:
     say("What was used before the crash stays used.")
     await stage.scan_at_once(payment, "code used before the crash", before, "refuse", "replay.used")
     await stage.scan(registration, "static code, no platform", static, "accept")
-    say("\nThe platform returns.")
+    say("\nPlatform and both cables return; MQTT is preferred again.")
     await stage.setting.platform.start()
-    await stage.scan(payment, "dynamic code, platform back", dynamic, "accept")
+    await stage.setting.to_platform.plug_in()
+    await stage.setting.to_broker.plug_in()
+    await stage.setting.until(is_delivering_over("mqtt"))
+    await stage.scan(payment, "dynamic code, all back", dynamic, "accept")
+    asked = "national one-time code, all back"
+    await stage.scan(payment, asked, lambda: codes.mint_dynamic(card(), now_s()), "accept")
+    await stage.arrived("over MQTT")

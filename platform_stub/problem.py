@@ -1,13 +1,15 @@
 """Errors of the HTTP API as application/problem+json (RFC 9457), with a stable `code`."""
 
 import json
+import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 from aiohttp import web
 
-from platform_stub.database import DatabaseAway, DatabaseBroken
+from platform_stub.database import Contended, DatabaseAway, DatabaseBroken
 
+_log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -34,6 +36,9 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         if error.status < 400:
             raise
         return _answer(error.status, f"http.{error.status}", error.reason)
+    except Contended:  # it looked again and found the same: rather a fault of ours than another worker's haste
+        _log.exception("what was to be stored contradicts the database")
+        return _answer(503, "platform.contended", "The platform could not store it now; try again later.")
     except DatabaseAway:
         return _answer(503, "platform.database", "The platform's database is away; try again later.")
     except DatabaseBroken:

@@ -55,7 +55,7 @@ CREATE TABLE IF NOT EXISTS records (
 CREATE UNIQUE INDEX IF NOT EXISTS records_identity ON records (terminal, ledger_id, seq, hash);
 CREATE INDEX IF NOT EXISTS records_replay_id ON records (replay_id) WHERE replay_id IS NOT NULL;
 -- However many workers there are, and however they race: one acceptance a code.
-CREATE UNIQUE INDEX IF NOT EXISTS records_code_used_once ON records (replay_id) WHERE replay_id IS NOT NULL AND status = 0;
+CREATE UNIQUE INDEX IF NOT EXISTS records_code_used_once ON records (replay_id) WHERE replay_id IS NOT NULL AND kind = 0 AND status = 0;
 CREATE INDEX IF NOT EXISTS records_data_key ON records (terminal, ledger_id, key_epoch) WHERE kind = 6;
 
 CREATE TABLE IF NOT EXISTS forks (
