@@ -9,6 +9,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from vectors import generate
 
+from fakes.verification_request import verification_request as request
 from platform_stub import cli
 from platform_stub.cose import is_signed_by, read_signed
 from platform_stub.issuer import card_of, national_dynamic_text, national_static_text
@@ -20,13 +21,6 @@ from platform_stub.repository import Repository, card_prefix
 NOW_S = generate.NOW_S
 CBOR = {"Content-Type": "application/cbor"}
 GENUINE, NOT_GENUINE, UNDECIDED = 0, 1, 2
-
-
-def request(terminal, code, attempt="first", **changes):
-    attempt_id = hashlib.sha256(attempt.encode()).digest()[:16]
-    fields = {1: attempt_id, 2: terminal.id, 3: terminal.site, 4: "payment", 5: "national", 6: code.encode()}
-    fields |= {7: NOW_S * 1000} | {int(name[1:]): value for name, value in changes.items()}
-    return generate.cose_sign1(terminal.key, "scanward-verify-1", generate.cbor(fields))
 
 
 async def post(platform, body, headers=CBOR):

@@ -4,7 +4,6 @@ import asyncio
 import sqlite3
 import time
 
-import aiohttp
 import cbor2
 
 from demo.setting import Setting, running
@@ -40,8 +39,7 @@ async def until(is_so) -> None:
 
 
 async def head_seq(setting: Setting) -> int:
-    async with aiohttp.ClientSession() as client, client.get(f"{setting.console_url}/v1/status") as answer:
-        return (await answer.json())["ledger"]["head_seq"]
+    return (await setting.status())["ledger"]["head_seq"]
 
 
 async def test_a_national_code_is_accepted_by_the_platforms_word_once(tmp_path):

@@ -12,6 +12,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from demo.display import program
 from demo.processes import free_port
 from demo.tty import TtyScanner
 
@@ -191,15 +192,15 @@ def give_to_the_group(port: Path) -> None:
     device.chmod(0o660)
 
 
-async def status_when(url: str, holds) -> dict:
+async def status_when(url: str, token: Path, holds) -> dict:
     async with asyncio.timeout(WAIT_S_MAX), aiohttp.ClientSession() as client:
         while True:
             try:
-                async with client.get(f"{url}/v1/status") as answer:
+                async with client.get(f"{url}/v1/status", headers=program(token)) as answer:
                     if holds(status := await answer.json()):
                         return status
-            except aiohttp.ClientError:
-                pass
+            except (aiohttp.ClientError, FileNotFoundError):
+                pass  # it does not listen yet
             await asyncio.sleep(0.05)
 
 
@@ -220,10 +221,10 @@ async def test_the_agent_scans_stores_refreshes_and_stops_as_the_unit_confines_i
         env={"PATH": os.defpath, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     try:
-        url = f"http://127.0.0.1:{port}"
-        await status_when(url, lambda status: status["scanners"][0]["presence"] == "present")
+        url, token = f"http://127.0.0.1:{port}", tmp_path / "console-token"
+        await status_when(url, token, lambda status: status["scanners"][0]["presence"] == "present")
         tty.type("nothing we know")
-        await status_when(url, lambda status: status["ledger"]["head_seq"] == 1)
+        await status_when(url, token, lambda status: status["ledger"]["head_seq"] == 1)
         heard = b""
         async with asyncio.timeout(WAIT_S_MAX):
             while b"the trust list cannot be refreshed" not in heard:  # its process of its own has run
