@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import x25519
 from platform_stub import archive, statements, terminal_statements
 from platform_stub.database import Database, Row
 from platform_stub.receipt import Status
-from platform_stub.record import DATA_KEY, Record, RecordMalformed, read_record
+from platform_stub.record import ATTEMPT, DATA_KEY, REQUEST, Record, RecordMalformed, read_record
 from platform_stub.sealing import SealBroken, open_data_key, open_fields
 from platform_stub.tables import Cell, table, time_of
 from platform_stub.terminal_rows import COMMANDS_COLUMNS, TERMINALS_COLUMNS, command_cells, terminal_cells
@@ -24,6 +24,7 @@ COMMANDS_SHOWN_MAX = 20
 TERMINALS_SHOWN_MAX = 50
 LEDGERS_SHOWN_MAX = 50
 DATA_KEYS_KEPT_MAX = 256
+REQUEST_EVENTS = ("opened", "scanned", "confirmed", "cancelled", "items added", "lapsed")  # record.cddl, 25
 CARD_DIGITS_SHOWN = 4
 _ANSWERS = ("accept", "provisional", "ask", "refuse")
 _VERDICTS = ("verified", "unverifiable", "refused", "verified online")
@@ -84,6 +85,11 @@ class Page:
         here = Status(status).name.lower() + ("" if why == "ok" else f": {why}")
         if kind == DATA_KEY:
             return terminal, str(seq), "data key", "", "", "", "", "", "", here, time_of(at_ms)
+        if kind == REQUEST:
+            event = REQUEST_EVENTS[read_record(row[13]).fields[25]]
+            return terminal, str(seq), step, "request", event, "", "", "", "", here, time_of(at_ms)
+        if kind == ATTEMPT:
+            return terminal, str(seq), step, "attempt", "asked online", "", family, "", scanner, here, time_of(at_ms)
         return (
             terminal,
             str(seq),

@@ -30,6 +30,7 @@ from platform_stub.fields import (
 
 RECORD_AAD = "scanward-record-1"
 DECISION = 0
+REQUEST = 1
 ATTEMPT = 2
 DATA_KEY = 6
 _UINT64_MAX = 2**64 - 1
@@ -100,6 +101,14 @@ _DECISION_OPTIONAL: dict[int, Check] = {
     22: listed(any_text, 1, 200),
     28: octets(16),
 }
+_REQUEST_REQUIRED: dict[int, Check] = {
+    **_SHARED,
+    5: one_of(REQUEST),
+    10: _DECISION_REQUIRED[10],
+    24: octets(16),
+    25: one_of(0, 1, 2, 3, 4, 5),
+}
+_REQUEST_OPTIONAL: dict[int, Check] = {22: _DECISION_OPTIONAL[22], 26: SEQ, 27: one_of(0, 1, 2)}
 _ATTEMPT_REQUIRED: dict[int, Check] = {
     **_SHARED,
     5: one_of(ATTEMPT),
@@ -130,6 +139,7 @@ def _checker(required: dict[int, Check], optional: dict[int, Check]) -> Callable
 
 
 _fits_decision = _checker(_DECISION_REQUIRED, _DECISION_OPTIONAL)
+_fits_request = _checker(_REQUEST_REQUIRED, _REQUEST_OPTIONAL)
 _fits_data_key = _checker(_DATA_KEY_REQUIRED, {})
 _fits_attempt = _checker(_ATTEMPT_REQUIRED, {number: _DECISION_OPTIONAL[number] for number in (16, 18)})
 
@@ -146,6 +156,8 @@ def read_record(envelope: bytes) -> Record:
     kind = fields.get(5)
     if kind == DATA_KEY:
         fits = _fits_data_key(fields)
+    elif kind == REQUEST:
+        fits = _fits_request(fields)
     elif kind == ATTEMPT:
         fits = _fits_attempt(fields)
     else:

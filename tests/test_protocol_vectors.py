@@ -44,6 +44,13 @@ def test_signed_message_vectors_fit_the_cddl(vectors, root, vector, field):
     validate_signed(bytes.fromhex(vectors(vector)[field]), schema(root, "batch"))
 
 
+def test_the_vectors_of_a_request_fit_the_cddl(vectors):
+    records = vectors("requests")["records"]
+    assert list(records) == ["opened", "items added", "confirmed", "lapsed"]
+    for envelope in records.values():
+        validate_signed(bytes.fromhex(envelope), schema("record", "record"))
+
+
 def test_the_vectors_of_online_verification_fit_the_cddl(vectors):
     online = vectors("online")
     for name in ("attempt_record", "decision_record"):

@@ -24,6 +24,7 @@ from agent.core.requests import (
     fold,
     follow,
     permits,
+    stamp_of,
 )
 from agent.core.time_interval import Interval, Stamp
 from agent.core.transaction import empty_chain, extend, record_of
@@ -227,3 +228,23 @@ def test_whatever_the_order_a_request_that_is_over_stays_over(events):
 )
 def test_how_long_ago_something_was(now, elapsed):
     assert elapsed_ms(NOW, now) == elapsed
+
+
+def test_the_records_of_the_vectors_are_reproduced_field_by_field_and_folded(vectors):
+    expected = vectors("requests")
+    envelopes = [bytes.fromhex(envelope) for envelope in expected["records"].values()]
+    first = record_of(envelopes[0])
+    request = Request(bytes.fromhex(expected["request_id"]), "dispensing", State.ASKING, stamp_of(first))
+    events = [
+        draft_request(request.at, request, Event.OPENED, by=None, seq=1),
+        draft_request(request.at, request, Event.ITEMS_ADDED, by=Role.STAFF, seq=1, items=record_of(envelopes[1])[22]),
+        draft_request(request.at, request, Event.CONFIRMED, by=Role.STAFF, seq=1),
+        draft_request(request.at, request, Event.LAPSED, by=None),
+    ]
+    chain, signer = empty_chain("kiosk-1", first[2]), LabelSigner()
+    for event, envelope in zip(events, envelopes, strict=True):
+        made, chain = extend(chain, event, None, signer)
+        assert record_of(made) == record_of(envelope)
+    known, _ = fold(record_of(envelope) for envelope in envelopes[:3])
+    found = known[request.id]
+    assert (found.state, found.decision_seq, len(found.items)) == (State.CONFIRMED, 1, 2)

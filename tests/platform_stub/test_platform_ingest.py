@@ -255,6 +255,17 @@ async def test_a_terminal_that_holds_receipts_the_platform_knows_nothing_of_is_n
         assert alerts(platform) == ["platform.behind"]
 
 
+async def test_the_records_of_a_request_are_taken_in_and_shown(run_platform, terminal, vectors):
+    for envelope in vectors("requests")["records"].values():
+        terminal.add_raw(bytes.fromhex(envelope))
+    async with run_platform(terminal) as platform:
+        said, _ = await platform.send(terminal, terminal.batch())
+        assert said == dict.fromkeys((1, 2, 3, 4), (0, "ok"))
+        async with platform.client.get("/") as answer:
+            page = await answer.text()
+    assert all(f"<td>{event}</td>" in page for event in ("opened", "items added", "confirmed", "lapsed"))
+
+
 async def test_what_was_receipted_is_there_after_a_restart(run_platform, terminal):
     terminal.fill(4)
     async with run_platform(terminal) as platform:

@@ -497,8 +497,43 @@ def online_vectors() -> dict:
     }  # fmt: skip
 
 
+def request_vectors() -> dict:
+    """Return the records of a dispensing: opened by a decision that asks, trace codes added, confirmed; and a lapse."""
+    ledger_id = hashlib.sha256(b"an invented ledger").digest()[:16]
+    request_id = hashlib.sha256(b"an invented request").digest()[:16]
+    stamp = [hashlib.sha256(b"an invented boot").digest()[:16], 1000, NOW_S * 1000, NOW_S * 1000 + 4000, "os"]
+    events = {
+        "opened": {25: 0, 26: 1},
+        "items added": {25: 4, 26: 1, 22: ["81000000000000000017", "81000000000000000024"], 27: 2},
+        "confirmed": {25: 2, 26: 1, 27: 2},
+        "lapsed": {25: 5},
+    }
+    records, head = {}, hashlib.sha256(ledger_id).digest()
+    for seq, (name, fields) in enumerate(events.items(), 1):
+        record = {
+            1: "kiosk-1",
+            2: ledger_id,
+            3: seq,
+            4: head,
+            5: 1,
+            6: stamp,
+            10: "dispensing",
+            24: request_id,
+            **fields,
+        }
+        envelope = cose_sign1(TERMINAL, "scanward-record-1", cbor(record))
+        records[name] = envelope.hex()
+        head = hashlib.sha256(b"\x00" + head + struct.pack(">Q", seq) + envelope).digest()
+    return {
+        "about": "The records of one request, seq 1 to 4 of a ledger.",
+        "request_id": request_id.hex(),
+        "records": records,
+    }
+
+
 if __name__ == "__main__":
     write("ehc1.json", ehc1_vectors())
     write("online.json", online_vectors())
+    write("requests.json", request_vectors())
     for name, value in zip(("records.json", "batch.json", "hello.json"), chain_vectors(), strict=True):
         write(name, value)
