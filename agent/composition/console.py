@@ -63,7 +63,7 @@ def status_of(
             "uplink": None
             if link is None or delivery is None
             else {
-                "name": link.carriers.in_use.kind,
+                "name": link.carriers.name,
                 **link.carriers.status(),
                 "is_up": delivery.is_up,
                 "cursor": delivery.cursor,

@@ -70,7 +70,7 @@ async def of_http(url: str, **more: str) -> Finding:
 
 
 async def of_mqtt(url: str, **more: str) -> Finding:
-    config = SimpleNamespace(uplink=SimpleNamespace(mqtt=Settings(url, **more)))
+    config = SimpleNamespace(uplink=SimpleNamespace(mqtt=Settings(url, **more)), terminal=SimpleNamespace(id="kiosk-7"))
     (finding,) = await uplinks.broker(config)  # type: ignore[arg-type]
     return finding
 
@@ -206,7 +206,8 @@ async def test_the_doctor_never_takes_the_terminal_s_own_name_at_a_broker() -> N
 
     async with listening(listen) as port:
         for _ in range(2):
-            await of_mqtt(f"mqtt://127.0.0.1:{port}", username="kiosk-7")
+            await of_mqtt(f"mqtt://127.0.0.1:{port}")
+    assert heard.count(b"\x00\x07kiosk-7") == 2, "left out, the user's name is the terminal's id"
     assert heard.count(b"scanward-doctor-") == 2
     assert heard.count(b"MQTT\x04\x82") == 2, "version 4, clean session, user name"
     names = {bytes(heard)[at : at + 24] for at in range(len(heard)) if heard[at:].startswith(b"scanward-doctor-")}

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from agent.adapters.clock import SystemClock
+from agent.adapters.uplinks.mqtt import PORTS
 from agent.commands.doctor import mqtt
 from agent.commands.doctor.finding import Finding, fault, in_thread, ok, warning
 from agent.config import Config
@@ -60,19 +61,19 @@ async def http(config: Config) -> Sequence[Finding]:
 
 async def broker(config: Config) -> Sequence[Finding]:
     """Try the MQTT broker as far as its word on whether this terminal may come in."""
-    settings: Any = getattr(config.uplink, "mqtt", None)
+    settings = config.uplink.mqtt
     if settings is None:
         return []
     url = urlsplit(settings.url)
-    host, is_tls = url.hostname or "", url.scheme in {"mqtts", "ssl", "tls"}
-    port = url.port or (8883 if is_tls else 1883)
+    host, is_tls = url.hostname or "", url.scheme == "mqtts"
+    port = url.port or PORTS[url.scheme]
     try:
-        secret = getattr(settings, "password_file", None)
+        secret = settings.password_file
         async with asyncio.timeout(ANSWER_S_MAX):
             code = await mqtt.connect_code(
                 partial(connect, host, port, tls=context_of(settings) if is_tls else None),
                 client_id=f"scanward-doctor-{secrets.token_hex(4)}",
-                user=getattr(settings, "username", None),
+                user=settings.username or config.terminal.id,
                 password=_secret(Path(secret)) if secret else None,
             )
     except mqtt.NotMqtt as error:
