@@ -21,6 +21,7 @@ from platform_stub import archive
 from platform_stub.chain import CheckedBatch, Item, hash_of, hash_of_nothing
 from platform_stub.cose import Signed
 from platform_stub.database import Database, Job, Transaction
+from platform_stub.databases import open_database
 from platform_stub.dialect import rows_insert_for_postgresql, rows_insert_of
 from platform_stub.message import Batch, Head
 from platform_stub.place import Server
@@ -110,9 +111,9 @@ async def measure(folder: Path, server: Server) -> list[Line]:
     """Take turns, and compare medians."""
     sqlite_s, one_s, two_s, bare_s = list[float](), list[float](), list[float](), list[float]()
     async with (
-        Database.open(folder / "platform.sqlite") as sqlite,
-        Database.open(server) as one,
-        Database.open(server) as other,
+        open_database(folder / "platform.sqlite") as sqlite,
+        open_database(server) as one,
+        open_database(server) as other,
         asyncio.TaskGroup() as group,
     ):
         writers = [group.create_task(database.run()) for database in (sqlite, one, other)]

@@ -13,7 +13,8 @@ import segno
 from platform_stub import clock, issuer, keys, mqtt_options, repository, terminal_statements
 from platform_stub import commands as terminal_commands
 from platform_stub.credentials import PLATFORM_USER, PasswordUnusable, password_of
-from platform_stub.database import Database, DatabaseBroken, Row
+from platform_stub.database import DatabaseBroken, Row
+from platform_stub.databases import open_database
 from platform_stub.issuer import Issuer
 from platform_stub.keys import KeyUnusable
 from platform_stub.layout import Layout, LayoutInvalid
@@ -261,7 +262,7 @@ def _commands(args: argparse.Namespace) -> None:
 
 
 async def _read_commands(place: Path | Server) -> list[Row]:
-    async with Database.open(place) as database:
+    async with open_database(place) as database:
         return await database.read(terminal_statements.COMMANDS_SHOWN, (COMMANDS_LISTED_MAX,))
 
 

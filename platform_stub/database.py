@@ -7,12 +7,8 @@ other job with it. What a particular database wants is left to database_sqlite.p
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
-
-from platform_stub.place import Server
 
 JOBS_WAITING_MAX = 64
 JOBS_PER_COMMIT_MAX = 16
@@ -76,17 +72,6 @@ class Database(ABC):
     def __init__(self) -> None:
         self._jobs: asyncio.Queue[Waiting] = asyncio.Queue(JOBS_WAITING_MAX)
         self._is_stopped = False
-
-    @staticmethod
-    def open(place: Path | Server) -> AbstractAsyncContextManager["Database"]:
-        """Open the file or the server's database and bring its schema up to date. Raises DatabaseBroken."""
-        if isinstance(place, Server):
-            from platform_stub.database_postgresql import PostgresqlDatabase  # noqa: PLC0415 - only who asks pays for it
-
-            return PostgresqlDatabase.at(place)
-        from platform_stub.database_sqlite import SqliteDatabase  # noqa: PLC0415
-
-        return SqliteDatabase.at(place)
 
     async def write(self, job: Job[T], subject: str = "") -> T:
         """Run a job in the writer and return its answer once it is durable.

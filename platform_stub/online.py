@@ -6,7 +6,7 @@ gets the same answer for a day. Nothing of a code or a person is stored in clear
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,11 +14,13 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from platform_stub import cbor, cose, statements
+from platform_stub.bodies import CBOR, read_body
 from platform_stub.database import Database, Transaction
 from platform_stub.fields import MILLISECONDS, SITE_ID, TERMINAL_ID, Check, octets, text
+from platform_stub.message import MessageInvalid, read_signed_fields
 from platform_stub.national import Finding, Judgement, NationalCodes, masked_name
 from platform_stub.problem import Problem
-from platform_stub.registry import Registry, Terminal
+from platform_stub.speakers import Speakers
 
 PATH = "/v1/codes/verify"
 VERIFY_AAD = "scanward-verify-1"
@@ -27,7 +29,6 @@ REQUEST_BYTES_MAX = 2_048
 ISSUER_PATIENCE_S = 1.0  # a terminal has 1.5 s in all: beyond this the platform says that it cannot say
 REPEATED_FOR_MS = 86_400_000
 _OTHER_CODE = Judgement(Finding.UNDECIDED, "online.other-code")
-_CBOR = "application/cbor"
 _FIELDS: dict[int, Check] = {
     1: octets(16),
     2: TERMINAL_ID,
@@ -57,42 +58,29 @@ class OnlineCodes:
     def __init__(
         self,
         database: Database,
-        registry: Registry,
+        speakers: Speakers,
         codes: NationalCodes,
         key: ed25519.Ed25519PrivateKey,
         now_ms: Callable[[], int],
         issuer_delay_s: float = 0.0,
     ) -> None:
         self._database = database
-        self._registry = registry
+        self._speakers = speakers
         self._codes = codes
         self._key = key
         self._now_ms = now_ms
         self._issuer_delay_s = issuer_delay_s
 
-    def routes(self, read_registrations: Callable[[web.Application], Awaitable[None]]) -> list[web.RouteDef]:
-        """Return the routes. read_registrations: looks for terminals registered since."""
+    def routes(self) -> list[web.RouteDef]:
+        """Return the routes."""
+        return [web.post(PATH, self._verify), web.get(PATH, _ready)]
 
-        async def verify(request: web.Request) -> web.Response:
-            asked = await _read(request)
-            if self._terminal(asked) is None:
-                await read_registrations(request.app)
-            return web.Response(body=await self._answer(asked), content_type=_CBOR)
-
-        return [web.post(PATH, verify), web.get(PATH, _ready)]
-
-    def _terminal(self, asked: Request) -> Terminal | None:
-        """Return the registered terminal that signed this."""
-        terminal = self._registry.find(asked.terminal)
-        has_signed = terminal is not None and terminal.kid == asked.signed.kid
-        if terminal is None or not has_signed or not cose.is_signed_by(terminal.key, VERIFY_AAD, asked.signed):
-            return None
-        return terminal
-
-    async def _answer(self, asked: Request) -> bytes:
-        terminal = self._terminal(asked)
-        if terminal is None:
-            raise Problem(401, "terminal.signature", "Not signed with the key of a registered terminal.")
+    async def _verify(self, request: web.Request) -> web.Response:
+        try:
+            asked = read_request(await read_body(request, REQUEST_BYTES_MAX))
+        except MessageInvalid as error:
+            raise Problem(400, "message.malformed", str(error)) from error
+        terminal = await self._speakers.who_signed(asked.terminal, VERIFY_AAD, asked.signed)
         if terminal.site != asked.site:
             raise Problem(409, "message.other-site", "The terminal is registered for another site.")
         judgement = await self._recall(asked) or await self._ask_issuer(asked)
@@ -102,7 +90,7 @@ class OnlineCodes:
         fields |= {4: judgement.reason, 5: self._now_ms()}
         if judgement.name is not None:
             fields[6] = judgement.name
-        return cose.sign(self._key, VERIFICATION_AAD, cbor.encode(fields))
+        return web.Response(body=cose.sign(self._key, VERIFICATION_AAD, cbor.encode(fields)), content_type=CBOR)
 
     async def _recall(self, asked: Request) -> Judgement | None:
         rows = await self._database.read(statements.ATTEMPT, (asked.terminal, asked.attempt_id))
@@ -142,25 +130,10 @@ async def _ready(_: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
-async def _read(request: web.Request) -> Request:
-    if request.content_type != _CBOR:
-        raise Problem(415, "message.type", f"The message must be {_CBOR}.")
-    if (request.content_length or 0) > REQUEST_BYTES_MAX:
-        raise Problem(413, "message.too-large", f"At most {REQUEST_BYTES_MAX} bytes are read.")
-    body = await request.read()
-    if len(body) > REQUEST_BYTES_MAX:
-        raise Problem(413, "message.too-large", f"At most {REQUEST_BYTES_MAX} bytes are read.")
-    try:
-        signed = cose.read_signed(body)
-        fields = cbor.decode(signed.payload)
-    except (cose.CoseInvalid, cbor.CborInvalid) as error:
-        raise Problem(400, "message.malformed", f"verification-request: {error}") from error
-    if type(fields) is not dict or fields.keys() != _FIELDS.keys():
-        raise Problem(400, "message.malformed", "verification-request: not a map of exactly the fields of its CDDL")
-    for number, check in _FIELDS.items():
-        if not check(fields[number]):
-            raise Problem(400, "message.malformed", f"verification-request: field {number} does not fit")
-    return Request(signed, fields[1], fields[2], fields[3], fields[5], fields[6])
+def read_request(data: bytes) -> Request:
+    """Read a verification-request; its signature is checked by the caller. Raises MessageInvalid."""
+    signed, f = read_signed_fields("verification-request", data, _FIELDS, REQUEST_BYTES_MAX)
+    return Request(signed, f[1], f[2], f[3], f[5], f[6])
 
 
 def _repeated(asked: Request, rows: list[tuple[Any, ...]], now_ms: int) -> Judgement | None:

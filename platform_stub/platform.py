@@ -14,7 +14,7 @@ from platform_stub.announcements import Announcements
 from platform_stub.broker import Broker, EmbeddedBroker
 from platform_stub.changes import Changes
 from platform_stub.conversation import Conversation
-from platform_stub.database import Database
+from platform_stub.databases import open_database
 from platform_stub.layout import Layout, LayoutInvalid
 from platform_stub.mqtt import BrokerAddress, MqttCarrier
 from platform_stub.national import NationalCodes
@@ -117,13 +117,13 @@ async def running(
     registry, codes = Registry(layout.terminals), NationalCodes(layout)
     layout.terminals.mkdir(exist_ok=True)
     place = place if place is not None else choose_place(layout)
-    async with Database.open(place) as database, asyncio.TaskGroup() as tasks:
+    async with open_database(place) as database, asyncio.TaskGroup() as tasks:
         remember_place(layout, place)
         changes = Changes()
         broker = Broker(layout.mqtt, mqtt, registry.all) if isinstance(mqtt, EmbeddedBroker) else None
         speakers = Speakers(registry, database, changes, now_ms, broker.reload if broker is not None else _nobody)
         conversation = Conversation(database, speakers, receipt_key, changes, now_ms)
-        online = OnlineCodes(database, registry, codes, verification_key, now_ms, issuer_delay_s)
+        online = OnlineCodes(database, speakers, codes, verification_key, now_ms, issuer_delay_s)
         watch = Watch(layout, database, speakers, repository, changes, now_ms, command_key, collects=is_first)
         reachable = _at_once
         works = {"writer": database.run, "timestamp": lambda: _keep_fresh(repository, now_ms), "watch": watch.run}

@@ -13,6 +13,7 @@ from pathlib import Path
 import aiohttp_sse
 from aiohttp import web
 
+from platform_stub.bodies import CBOR, read_body
 from platform_stub.changes import Changes
 from platform_stub.commands import ANSWER_BYTES_MAX
 from platform_stub.conversation import Conversation, Place
@@ -29,7 +30,6 @@ EVENT_STREAMS_MAX = 20
 EVENT_PAUSE_S = 0.3  # how often a stream shows changes, at most
 EVENT_SEND_TIMEOUT_S = 10.0
 EVENT_RESENT_EVERY_S = 15.0  # also finds out whether the page is still there
-_CBOR = "application/cbor"
 _FILE = re.compile(r"[a-z0-9][a-z0-9.-]{0,127}")
 
 
@@ -64,7 +64,7 @@ class Server:
             web.get("/v1/trust/metadata/{name}", self._metadata),
             web.get("/v1/trust/targets/{name}", self._target),
             web.get("/v1/events", self._events),
-            *self._online.routes(self._read_registrations),
+            *self._online.routes(),
             web.get("/healthz", self._health),
             web.get("/", self._whole_page),
         ])  # fmt: skip
@@ -73,19 +73,19 @@ class Server:
         return app
 
     async def _hello(self, request: web.Request) -> web.Response:
-        body = await _body(request, HELLO_BYTES_MAX)
-        return web.Response(body=await self._conversation.hello(body, _place(request)), content_type=_CBOR)
+        body = await read_body(request, HELLO_BYTES_MAX)
+        return web.Response(body=await self._conversation.hello(body, _place(request)), content_type=CBOR)
 
     async def _batch(self, request: web.Request) -> web.Response:
-        body = await _body(request, BATCH_BYTES_MAX)
-        return web.Response(body=await self._conversation.batch(body, _place(request)), content_type=_CBOR)
+        body = await read_body(request, BATCH_BYTES_MAX)
+        return web.Response(body=await self._conversation.batch(body, _place(request)), content_type=CBOR)
 
     async def _status(self, request: web.Request) -> web.Response:
-        await self._conversation.status(await _body(request, STATUS_BYTES_MAX), _place(request))
+        await self._conversation.status(await read_body(request, STATUS_BYTES_MAX), _place(request))
         return web.Response(status=204)
 
     async def _answer(self, request: web.Request) -> web.Response:
-        await self._conversation.answer(await _body(request, ANSWER_BYTES_MAX), _place(request))
+        await self._conversation.answer(await read_body(request, ANSWER_BYTES_MAX), _place(request))
         return web.Response(status=204)
 
     async def _read_registrations(self, _: web.Application) -> None:
@@ -138,17 +138,6 @@ class Server:
 
 def _place(request: web.Request) -> Place:
     return Place(HTTP, request.match_info["terminal"])
-
-
-async def _body(request: web.Request, bytes_max: int) -> bytes:
-    if request.content_type != _CBOR:
-        raise Problem(415, "message.type", f"The message must be {_CBOR}.")
-    if (request.content_length or 0) > bytes_max:
-        raise Problem(413, "message.too-large", f"At most {bytes_max} bytes are read.")
-    body = await request.read()
-    if len(body) > bytes_max:
-        raise Problem(413, "message.too-large", f"At most {bytes_max} bytes are read.")
-    return body
 
 
 def _file(request: web.Request, place: Callable[[str], Path]) -> web.StreamResponse:

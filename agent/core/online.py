@@ -11,11 +11,11 @@ from enum import IntEnum
 
 from msgspec.structs import replace
 
-from agent.core.codes import cbor, cose
+from agent.core.platform_word import NotThePlatform, open_word
 from agent.core.scan import Scan
 from agent.core.time_interval import Interval
 from agent.core.transaction import Draft, Kind, Signer, encode, sign1
-from agent.core.trust_list import Trust, TrustedKey
+from agent.core.trust_list import Trust
 from agent.core.verdict import Claims, Outcome, Verdict
 
 VERIFY_AAD = b"scanward-verify-1"
@@ -35,7 +35,6 @@ NOT_BELIEVED = "online.not-believed"
 _NOT_GENUINE = "online.not-genuine"
 _UNDECIDED = "online.undecided"
 _REASON = re.compile(r"[a-z0-9.-]{1,64}")
-_SKEW_GRACE_MS = 15_000
 
 
 class VerificationInvalid(Exception):
@@ -106,36 +105,22 @@ def sign_question(question: Question, signer: Signer) -> bytes:
 def read_verification(signed: bytes, attempt_id: bytes, terminal: str, trust: Trust, now: Interval) -> Verification:
     """Return the answer about an attempt, if a platform key says so. Raises VerificationInvalid.
 
-    1. A COSE_Sign1 as cose.cddl has it, of at most 4,096 bytes.
-    2. Its key is a platform key of the trust list with the usage "verification", valid now, not revoked, and of the
-       header's algorithm.
-    3. The signature, with the external_aad of verifications, so nothing signed as something else passes.
-    4. The fields are those of online.cddl, for this terminal and this attempt.
-    5. It was signed about now: at most five minutes from the terminal's time, where that is known.
+    1. At most 4,096 bytes.
+    2. The platform's word, by a key with the usage "verification", with the external_aad of verifications.
+    3. The fields are those of online.cddl, for this terminal and this attempt.
+    4. It was signed about now: at most five minutes from the terminal's time, where that is known.
     """
     # 1
     if len(signed) > VERIFICATION_BYTES_MAX:
         raise VerificationInvalid("it is too long")
-    try:
-        message = cose.decode_sign1(signed)
-    except cose.CoseInvalid as error:
-        raise VerificationInvalid(f"not a signed verification: {error}") from error
     # 2
-    key = _key(trust, message.key_id, now)
-    if key is None or key.key is None:
-        raise VerificationInvalid("signed with a key that the trust list does not name for verifications")
-    if cose.ALGORITHMS.get(message.alg) != key.alg:
-        raise VerificationInvalid("signed with another algorithm than its key's")
-    # 3
-    if not key.key.verify(message.signature, message.to_be_signed(VERIFICATION_AAD)):
-        raise VerificationInvalid("the signature is not the platform's")
-    # 4
     try:
-        fields = cbor.decode_deterministic(message.payload)
-    except cbor.CborInvalid as error:
-        raise VerificationInvalid("the signed content is not CBOR as agreed") from error
+        fields = open_word(signed, USAGE, VERIFICATION_AAD, trust, now)
+    except NotThePlatform as error:
+        raise VerificationInvalid(str(error)) from error
+    # 3
     verification = _verification(fields, attempt_id, terminal)
-    # 5
+    # 4
     at_ms = verification.at_ms
     if now.is_certainly_after(at_ms + ANSWER_AGE_MS_MAX) or now.is_certainly_before(at_ms - ANSWER_AGE_MS_MAX):
         raise VerificationInvalid("it was not signed about now: it is old, or one of the two clocks is wrong")
@@ -207,17 +192,6 @@ class Breaker:
         was_open = self._again_at_s is not None
         self._failures, self._again_at_s = 0, None
         return was_open
-
-
-def _key(trust: Trust, key_id: bytes, now: Interval) -> TrustedKey | None:
-    if trust.revoked is not None and trust.revoked.has_kid("platform", key_id):
-        return None
-    for key in trust.trust_list.with_usage("platform", USAGE):
-        is_over = now.is_certainly_after(key.not_after_s * 1000 + _SKEW_GRACE_MS)
-        is_early = now.is_certainly_before(key.not_before_s * 1000 - _SKEW_GRACE_MS)
-        if key.key_id == key_id and not is_over and not is_early:
-            return key
-    return None
 
 
 def _verification(fields: object, attempt_id: bytes, terminal: str) -> Verification:

@@ -6,8 +6,9 @@ import traceback
 
 import pytest
 
-from platform_stub.database import Database, DatabaseBroken, StatementRefused
+from platform_stub.database import DatabaseBroken, StatementRefused
 from platform_stub.database_sqlite import SqliteDatabase
+from platform_stub.databases import open_database
 from platform_stub.place import Server
 from platform_stub.schema import Schema
 
@@ -28,7 +29,7 @@ def job(seq):
 
 
 async def test_an_answer_is_given_after_the_commit(place, ask_outside):
-    async with Database.open(place) as database, asyncio.TaskGroup() as tasks:
+    async with open_database(place) as database, asyncio.TaskGroup() as tasks:
         writer = tasks.create_task(database.run())
         for seq in range(1, 4):
             assert await database.write(job(seq)) == seq
@@ -37,7 +38,7 @@ async def test_an_answer_is_given_after_the_commit(place, ask_outside):
 
 
 async def test_what_waits_is_committed_together_and_each_gets_its_own_answer(place):
-    async with Database.open(place) as database, asyncio.TaskGroup() as tasks:
+    async with open_database(place) as database, asyncio.TaskGroup() as tasks:
         waiting = [tasks.create_task(database.write(job(seq), f"subject {seq % 7}")) for seq in range(100)]
         writer = tasks.create_task(database.run())
         assert await asyncio.gather(*waiting) == list(range(100))
@@ -52,7 +53,7 @@ async def test_many_rows_go_in_one_statement_and_only_those_written_are_counted(
         update = "UPDATE forks SET found_at_ms = ? WHERE seq = ?"
         return first, again, await db.executemany(update, [(1, 3), (1, 4), (1, 99)])
 
-    async with Database.open(place) as database, asyncio.TaskGroup() as tasks:
+    async with open_database(place) as database, asyncio.TaskGroup() as tasks:
         writer = tasks.create_task(database.run())
         assert await database.write(insert) == (50, 10, 2)
         rows = await database.read("SELECT seq FROM forks ORDER BY id")
@@ -86,7 +87,7 @@ async def own_error(db):
 )
 @pytest.mark.parametrize("company", [0, 2])
 async def test_a_job_that_fails_leaves_nothing_and_its_neighbours_are_stored(place, bad, expected, company):
-    async with Database.open(place) as database, asyncio.TaskGroup() as tasks:
+    async with open_database(place) as database, asyncio.TaskGroup() as tasks:
         jobs = [*map(job, range(company)), bad, *map(job, range(10, 10 + company))]
         waiting = asyncio.gather(*map(database.write, jobs), return_exceptions=True)
         await asyncio.sleep(0)  # all of them wait now, and go into one commit
@@ -105,7 +106,7 @@ async def test_a_refusal_names_no_value(place):
     async def secret(db):
         await db.execute(INSERT, (invented, None, 1, b"", b"", 0))
 
-    async with Database.open(place) as database, asyncio.TaskGroup() as tasks:
+    async with open_database(place) as database, asyncio.TaskGroup() as tasks:
         writer = tasks.create_task(database.run())
         with pytest.raises(StatementRefused) as refused:
             await database.write(secret)
@@ -118,7 +119,7 @@ async def test_a_text_with_a_nul_is_stored(place):
         await db.execute(INSERT, ("a\0b", b"\0", 1, b"", b"", 0))
         await db.executemany(INSERT, [("c\0d", b"\0", seq, b"", b"", 0) for seq in range(2)])
 
-    async with Database.open(place) as database, asyncio.TaskGroup() as tasks:
+    async with open_database(place) as database, asyncio.TaskGroup() as tasks:
         writer = tasks.create_task(database.run())
         await database.write(insert)
         assert [row[0] for row in await database.read("SELECT ledger_id FROM forks")] == [b"\0"] * 3
@@ -131,7 +132,7 @@ async def test_a_disk_that_is_full_ends_the_writer_and_stores_nothing_of_its_com
         await db.executemany(INSERT, [("t" * 1000, b"", seq, b"", b"", 0) for seq in range(1000)])
 
     path = platform_directory / "p.sqlite"
-    async with Database.open(path) as database:
+    async with open_database(path) as database:
         waiting = asyncio.gather(database.write(job(1)), database.write(fill), return_exceptions=True)
         await asyncio.sleep(0)
         with pytest.raises(DatabaseBroken, match="full"):
@@ -139,18 +140,18 @@ async def test_a_disk_that_is_full_ends_the_writer_and_stores_nothing_of_its_com
         assert [type(answer) for answer in await waiting] == [DatabaseBroken] * 2
         with pytest.raises(DatabaseBroken, match="stopped"):
             await database.write(job(2))
-    async with Database.open(path) as database:
+    async with open_database(path) as database:
         assert await database.read(COUNT) == [(0,)]
 
 
 async def test_readers_cannot_write(place):
-    async with Database.open(place) as database:
+    async with open_database(place) as database:
         with pytest.raises(DatabaseBroken, match=r"(?i)read.?only"):
             await database.read(INSERT, columns(1))
 
 
 async def test_commits_are_synced(place):
-    async with Database.open(place) as database, asyncio.TaskGroup() as tasks:
+    async with open_database(place) as database, asyncio.TaskGroup() as tasks:
         writer = tasks.create_task(database.run())
 
         async def settings(db):
@@ -165,7 +166,7 @@ async def test_commits_are_synced(place):
 async def test_a_file_that_is_no_database_is_one_clear_error(tmp_path):
     (tmp_path / "p.sqlite").write_bytes(b"not a database" * 1000)
     with pytest.raises(DatabaseBroken, match="not a database"):
-        async with Database.open(tmp_path / "p.sqlite"):
+        async with open_database(tmp_path / "p.sqlite"):
             pytest.fail("opened")
 
 

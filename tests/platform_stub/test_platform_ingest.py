@@ -5,7 +5,7 @@ import pytest
 from vectors import generate
 
 from platform_stub import archive
-from platform_stub.database import Database
+from platform_stub.databases import open_database
 
 OK, DUPLICATE = (0, "ok"), (1, "ok")
 FORK, USED = (2, "ledger.fork"), (2, "replay.used-elsewhere")
@@ -23,7 +23,7 @@ def alerts(platform):
 
 
 async def missing(platform, terminal):
-    async with Database.open(platform.place) as database:
+    async with open_database(platform.place) as database:
         return await archive.gaps(database, terminal.id, terminal.ledger_id)
 
 

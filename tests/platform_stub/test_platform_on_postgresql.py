@@ -14,8 +14,9 @@ from fakes import postgresql
 from fakes.platform_process import finish, post, receipt_of, start
 from platform_stub import archive
 from platform_stub.chain import check_batch
-from platform_stub.database import Database, DatabaseBroken
+from platform_stub.database import DatabaseBroken
 from platform_stub.database_postgresql import _lock_of
+from platform_stub.databases import open_database
 from platform_stub.message import read_batch
 from platform_stub.place import Server
 from platform_stub.receipt import Status
@@ -40,7 +41,7 @@ def own_cluster():
 async def workers(place, count):
     """Run the writers of several workers on one database."""
     async with AsyncExitStack() as stack:
-        databases = [await stack.enter_async_context(Database.open(place)) for _ in range(count)]
+        databases = [await stack.enter_async_context(open_database(place)) for _ in range(count)]
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         writers = [tasks.create_task(database.run()) for database in databases]
         yield databases
@@ -132,7 +133,7 @@ async def test_workers_that_wait_for_each_other_are_set_free_and_every_job_is_do
 
         return store
 
-    async with Database.open(place) as one, Database.open(place) as other, asyncio.TaskGroup() as tasks:
+    async with open_database(place) as one, open_database(place) as other, asyncio.TaskGroup() as tasks:
         waiting = asyncio.gather(
             one.write(meeting(mine[0]), mine[0].id), one.write(storing(mine[1]), mine[1].id),
             other.write(meeting(others[0]), others[0].id), other.write(storing(others[1]), others[1].id),
@@ -288,7 +289,7 @@ async def _error_of(awaitable):
 
 async def refusal_of(server):
     with pytest.raises(DatabaseBroken) as refused:
-        async with Database.open(server):
+        async with open_database(server):
             pytest.fail("opened")
     assert "\n" not in str(refused.value)
     return str(refused.value)
