@@ -13,6 +13,7 @@ from agent.adapters.console.lines import Lines
 from agent.adapters.keys.signing import SigningKeyUnusable
 from agent.adapters.log import log_to
 from agent.adapters.service import Service
+from agent.adapters.threads import UnawaitedThreads
 from agent.commands.check import errors
 from agent.composition.link import Reload
 from agent.config import Config, ConfigInvalid, Environment, load, read_environment
@@ -90,6 +91,7 @@ async def _run_until_told(
         stop.set()
 
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(UnawaitedThreads())
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     service = Service(environment.notify_socket, environment.watchdog_s)

@@ -69,7 +69,8 @@ class Connection:
     async def _while_linked(self, call: Coroutine[Any, Any, _T]) -> _T:
         """Await a call of aiomqtt's, which by itself would wait out its time-out on a link that is gone.
 
-        Raises LinkLost. aiomqtt connects in a thread, which cannot be stopped: who is cancelled meanwhile waits for it.
+        Raises LinkLost. aiomqtt connects in a thread, which cannot be stopped and may take a minute to look a name up:
+        who is cancelled meanwhile waits a moment for it, then leaves it alone.
         """
         loop = asyncio.get_running_loop()
         task, closing = loop.create_task(call), loop.create_task(self._closed.wait())
@@ -84,6 +85,8 @@ class Connection:
                 task.cancel()
             else:
                 self._client.timeout = NO_WAIT_S  # for the broker's answer, once the thread is done
+                await asyncio.wait({task}, timeout=GOODBYE_S_MAX)
+                task.cancel()
             with contextlib.suppress(aiomqtt.MqttError, ValueError, asyncio.CancelledError):
                 await task
 
