@@ -7,11 +7,13 @@ only a warning. No device is opened: the agent may be running.
 import argparse
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from agent.adapters.console.secret_files import load_pin, load_token
 from agent.adapters.scanners.serial import Settings as SerialSettings
 from agent.config import Config, ConfigInvalid, ScannerSettings, load
+from agent.ports import SecretUnusable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,8 +89,22 @@ def errors(config: Config) -> Iterator[str]:
     for place, name in files.items():
         if name is not None and (fault := _unreadable(Path(name))):
             yield f"{place}: {name} {fault}"
+    yield from _unusable_secrets(config)
     if fault := _unwritable(config.state_directory.absolute()):
         yield f"$.state.directory: {config.state_directory.absolute()} {fault}"
+
+
+def _unusable_secrets(config: Config) -> Iterator[str]:
+    """Yield why a secret that can be read is none: the agent does not start without it."""
+    ways: tuple[tuple[str, Callable[[Path], object]], ...] = (("token_file", load_token), ("staff_pin_file", load_pin))
+    for name, load_secret in ways:
+        file = getattr(config.console, name)
+        if file is None or _unreadable(Path(file)):
+            continue
+        try:
+            load_secret(Path(file))
+        except SecretUnusable as error:
+            yield f"$.console.{name}: {error}"
 
 
 def _unreadable(path: Path) -> str | None:

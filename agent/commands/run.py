@@ -13,6 +13,7 @@ from agent.adapters.console.lines import Lines
 from agent.adapters.keys.signing import SigningKeyUnusable
 from agent.adapters.log import log_to
 from agent.adapters.service import Service
+from agent.adapters.threads import UnawaitedThreads
 from agent.commands.check import errors
 from agent.composition.link import Reload
 from agent.config import Config, ConfigInvalid, Environment, load, read_environment
@@ -55,7 +56,7 @@ def _run(path: Path, shown: Lines | None, said: Lines) -> int:
         config = load(path, environment)
         for fault in errors(config):
             return say(f"{path}: {fault}", START_FAILED)
-        if asyncio.run(_run_until_told(config, environment, shown, lambda: _fault(path, environment))):
+        if asyncio.run(_run_until_told(config, environment, shown, lambda: _fault(path, environment, config))):
             return RELOADED
     except (ConfigInvalid, SigningKeyUnusable, SecretUnusable, AddressInUse, LedgerUnusable, LedgerFull) as error:
         return say(error, START_FAILED)
@@ -71,12 +72,15 @@ def _run(path: Path, shown: Lines | None, said: Lines) -> int:
     return 0
 
 
-def _fault(path: Path, environment: Environment) -> str | None:
+def _fault(path: Path, environment: Environment, running: Config) -> str | None:
     """Say why the agent could not start with the configuration file as it is now."""
     try:
-        return next(iter(errors(load(path, environment))), None)
+        new = load(path, environment)
     except ConfigInvalid as error:
         return str(error)
+    if new.terminal.id != running.terminal.id and new.state_directory == running.state_directory:
+        return f"$.terminal.id: the ledger belongs to terminal {running.terminal.id}: give the terminal its name back"
+    return next(iter(errors(new)), None)
 
 
 async def _run_until_told(
@@ -90,6 +94,7 @@ async def _run_until_told(
         stop.set()
 
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(UnawaitedThreads())
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     service = Service(environment.notify_socket, environment.watchdog_s)

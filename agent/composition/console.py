@@ -35,7 +35,10 @@ def pulse_of(status: Callable[[], Awaitable[dict[str, object]]], console: Consol
 
     async def read_delivery() -> dict[str, object] | None:
         delivery = (await status()).get("uplink")
-        return delivery if isinstance(delivery, dict) else None
+        if not isinstance(delivery, dict):
+            return None
+        # Not for how long a carrier is used: that is news every second, and would crowd the decisions out.
+        return {name: said for name, said in delivery.items() if name != "for_s"}
 
     def tell_lag(lag_s: float) -> None:
         console.counts.loop_lag_s = lag_s

@@ -84,6 +84,9 @@ def test_without_a_root_of_trust_it_warns_that_every_code_is_refused(
         ("missing replay", "$.scanners[0].path: "),
         ("state is a file", "is not a folder"),
         ("mistake", "$.trust.rot: no such setting; did you mean root?"),
+        ("a PIN for all to read", "$.console.staff_pin_file: "),
+        ("a PIN that is none", "holds no PIN: write into it"),
+        ("a token that is none", "$.console.token_file: "),
     ],
 )
 def test_what_keeps_the_agent_from_starting_is_an_error(
@@ -100,6 +103,11 @@ def test_what_keeps_the_agent_from_starting_is_an_error(
             text = config(folder, SCANNER.format(path=folder / "scans").replace("serial", "replay"))
         case "state is a file":
             (folder / "state").write_text("")
+        case "a PIN for all to read" | "a PIN that is none" | "a token that is none":
+            secret = folder / "secret"
+            secret.write_text("short")
+            secret.chmod(0o644 if "all" in change else 0o600)
+            text += f'[console]\n{"token_file" if "token" in change else "staff_pin_file"} = "{secret}"\n'
         case "mistake":
             text = text.replace("root =", "rot =")
     assert run_check(folder, text) == 1

@@ -6,6 +6,7 @@ broker can delay, not forge.
 """
 
 import asyncio
+import itertools
 import logging
 import ssl
 from collections import Counter
@@ -120,7 +121,7 @@ class MqttUplink:
         self._last_will = last_will
         self._events = events
         self._randomness = randomness
-        self._waiting = dict[bytes, asyncio.Future[bytes]]()  # by the id of the request
+        self._waiting = dict[bytes, list[asyncio.Future[bytes]]]()  # by the id of the request, which may be made twice
         self._connection: Connection | None = None
         self._connected = asyncio.Event()
         self._linked_at_s: float | None = None
@@ -237,7 +238,7 @@ class MqttUplink:
             raise ValueError("a request without an id")
         connection = await self._link()
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._waiting[about] = answer
+        self._waiting.setdefault(about, []).append(answer)
         try:
             acknowledged = _publish(connection, f"{self._base}/up/{topic}", payload, retain=False)
             try:
@@ -246,7 +247,9 @@ class MqttUplink:
             except TimeoutError as error:
                 raise self._unanswered(connection, is_taken=acknowledged.done()) from error
         finally:
-            del self._waiting[about]
+            self._waiting[about].remove(answer)
+            if not self._waiting[about]:
+                del self._waiting[about]
 
     def _unanswered(self, connection: Connection, *, is_taken: bool) -> PlatformUnreachable:
         waited = f"within {self._settings.receipt_timeout_s:g} s"
@@ -303,23 +306,21 @@ class MqttUplink:
                 self._drop("topic")
 
     def _answer(self, about: bytes | None, payload: bytes) -> None:
-        waiting = self._asked(about)
-        if waiting is not None:
+        for waiting in self._asked(about):
             self._has_served = True
             waiting.set_result(payload)
 
     def _refuse(self, payload: bytes) -> None:
         problem = read_problem(payload)
-        waiting = self._asked(None if problem is None else problem.about)
-        if problem is not None and waiting is not None:
-            waiting.set_exception(trouble_of(problem.status, problem.reason))
+        for waiting in self._asked(None if problem is None else problem.about):
+            if problem is not None:
+                waiting.set_exception(trouble_of(problem.status, problem.reason))
 
-    def _asked(self, about: bytes | None) -> asyncio.Future[bytes] | None:
+    def _asked(self, about: bytes | None) -> list[asyncio.Future[bytes]]:
         """Return who waits for an answer about this; count what is nobody's: late, foreign, or garbage."""
-        waiting = None if about is None else self._waiting.get(about)
-        if waiting is None or waiting.done():
+        waiting = [] if about is None else [one for one in self._waiting.get(about, ()) if not one.done()]
+        if not waiting:
             self._drop("garbage" if about is None else "unasked")
-            return None
         return waiting
 
     def _drop(self, what: str) -> None:
@@ -329,7 +330,7 @@ class MqttUplink:
 
     def _fail_all(self) -> None:
         """Let every request in flight fail at once: what it waits for would never come."""
-        for waiting in self._waiting.values():
+        for waiting in itertools.chain.from_iterable(self._waiting.values()):
             if not waiting.done():
                 waiting.set_exception(PlatformUnreachable("the link to the broker broke before the answer came"))
 

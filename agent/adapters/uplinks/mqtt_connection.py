@@ -17,6 +17,7 @@ import aiomqtt
 log = logging.getLogger(__name__)
 
 UNACKNOWLEDGED_MAX = 32  # messages out without the broker's acknowledgement: a window is 8, then the link is given up
+INCOMING_BYTES_MAX = 1_048_576  # of one message: four times any that counts. MQTT 3.1.1 itself allows 256 MB
 INCOMING_MAX = 64  # messages in that wait to be looked at; receipts for a window are 8
 GOODBYE_S_MAX = 1.0
 NO_WAIT_S = 0.01
@@ -45,6 +46,7 @@ class Connection:
         self._ended = asyncio.Event()
         self._why = "the connection to the broker broke"
         self._watch_socket()
+        self._bound_messages()
 
     async def open(self) -> None:
         """Connect. Raises LinkLost."""
@@ -60,12 +62,15 @@ class Connection:
         except aiomqtt.MqttError as error:
             raise LinkLost(f"the broker answers no subscription: {error}") from error
         codes = [code if isinstance(code, int) else code.value for code in granted]
+        if len(codes) != len(filters):
+            raise LinkLost(f"the broker answers {len(filters)} subscriptions with {len(codes)} codes")
         return [filter_ for filter_, code in zip(filters, codes, strict=True) if code >= REFUSED]
 
     async def _while_linked(self, call: Coroutine[Any, Any, _T]) -> _T:
         """Await a call of aiomqtt's, which by itself would wait out its time-out on a link that is gone.
 
-        Raises LinkLost. aiomqtt connects in a thread, which cannot be stopped: who is cancelled meanwhile waits for it.
+        Raises LinkLost. aiomqtt connects in a thread, which cannot be stopped and may take a minute to look a name up:
+        who is cancelled meanwhile waits a moment for it, then leaves it alone.
         """
         loop = asyncio.get_running_loop()
         task, closing = loop.create_task(call), loop.create_task(self._closed.wait())
@@ -80,6 +85,8 @@ class Connection:
                 task.cancel()
             else:
                 self._client.timeout = NO_WAIT_S  # for the broker's answer, once the thread is done
+                await asyncio.wait({task}, timeout=GOODBYE_S_MAX)
+                task.cancel()
             with contextlib.suppress(aiomqtt.MqttError, ValueError, asyncio.CancelledError):
                 await task
 
@@ -99,6 +106,19 @@ class Connection:
             loop.call_soon_threadsafe(self._closed.set)
 
         paho.on_socket_open, paho.on_socket_close = opened, closed
+
+    def _bound_messages(self) -> None:
+        """End the link at a message that is too long, before any of it is read: paho would gather it whole."""
+        paho = self._client._client  # noqa: SLF001
+        receive = paho._sock_recv  # noqa: SLF001
+
+        def bounded(bytes_max: int) -> bytes:
+            if bytes_max > INCOMING_BYTES_MAX:
+                self.end(f"the broker sends a message of more than {INCOMING_BYTES_MAX} bytes")
+                raise ConnectionError(self._why)  # as if the connection broke
+            return receive(bytes_max)
+
+        paho._sock_recv = bounded  # type: ignore[assignment, method-assign] # noqa: SLF001
 
     async def run(self, take: Callable[[str, bytes], None], ready: Callable[[], None]) -> str:
         """Call `ready`, then `take` with the topic and payload of each message, until the link ends; return why."""
