@@ -9,7 +9,8 @@ import asyncio
 import hashlib
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import msgspec
@@ -46,7 +47,10 @@ class _Round:
 
 
 class Carriers:
-    """Implements ports.Uplink over carriers, the preferred one first. `run` tries to go back to that one."""
+    """Implements ports.Uplink over carriers, the preferred one first. `run` tries to go back to that one.
+
+    doubted: called when the carrier in use seems to be gone, though no request has failed yet.
+    """
 
     name = "platform"  # of the cursor
 
@@ -69,6 +73,7 @@ class Carriers:
         self._return_delay_s = settings.return_interval_s
         self._changed = asyncio.Event()
         self._left = asyncio.Event()  # set while the preferred carrier is not in use
+        self.doubted: Callable[[], None] = _nobody
         self._told = 0  # the carrier people were told of; at first the preferred one, untold
 
     @property
@@ -109,11 +114,26 @@ class Carriers:
 
     async def tell_status(self, status: bytes) -> None:
         """Hand over a status by the carrier in use (ports.Uplink)."""
-        await self.in_use.tell_status(status)
+        with self._doubting():
+            await self.in_use.tell_status(status)
 
     async def tell_answer(self, answer: bytes) -> None:
         """Hand over the answer to a command by the carrier in use (ports.Uplink)."""
-        await self.in_use.tell_answer(answer)
+        with self._doubting():
+            await self.in_use.tell_answer(answer)
+
+    def lost(self, carrier: Carrier) -> None:
+        """Take note that a carrier's link broke."""
+        if carrier is self.in_use:
+            self.doubted()
+
+    @contextmanager
+    def _doubting(self) -> Iterator[None]:
+        try:
+            yield
+        except PlatformUnreachable:
+            self.doubted()
+            raise
 
     async def _send_by_any(self, request: Callable[[Carrier], Awaitable[bytes]], *, is_batch: bool) -> bytes:
         """Send by the carrier in use; where it is down, nothing was sent, so the next may take it at once."""
@@ -219,6 +239,10 @@ class Carriers:
             self._why = printable(str(error))
             return False
         return True
+
+
+def _nobody() -> None:
+    """Tell nobody."""
 
 
 def _hash(answer: bytes) -> bytes:

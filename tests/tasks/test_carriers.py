@@ -39,6 +39,8 @@ class Way:
 
     async def tell_status(self, status: bytes) -> None:
         self.statuses += 1
+        if isinstance(self.trouble, Exception):
+            raise self.trouble
 
     async def tell_answer(self, answer: bytes) -> None:
         pass
@@ -232,3 +234,37 @@ async def test_a_status_goes_by_the_carrier_in_use(two):
     await two.for_s(1)
     await two.carriers.tell_status(b"status")
     assert (two.mqtt.statuses, two.http.statuses) == (1, 1)
+
+
+async def test_a_link_that_breaks_while_nothing_is_sent_is_noticed_at_once(two):
+    async with asyncio.timeout(60), two.running():
+        two.carriers.doubted = two.delivery.greet_soon
+        await until_so(lambda: two.delivery.is_up)
+        two.mqtt.trouble = DOWN
+        two.carriers.lost(two.mqtt)
+        await until_so(lambda: two.carriers.in_use is two.http and two.http.hellos == 1)
+        assert two.delivery.is_up
+        two.http.trouble = SILENT
+        two.carriers.lost(two.mqtt)  # not in use: says nothing
+        await asyncio.sleep(10)
+        assert two.delivery.is_up
+        with pytest.raises(PlatformUnreachable):
+            await two.carriers.tell_status(b"a status that does not get through")
+        await until_so(lambda: not two.delivery.is_up)
+
+
+async def test_a_hello_that_is_due_at_that_moment_and_a_doubt_do_not_hurt_each_other(two):
+    async with asyncio.timeout(3_600), two.running():
+        await until_so(lambda: two.delivery.is_up)
+        loop, hellos = asyncio.get_running_loop(), two.mqtt.hellos
+        due_s = two.delivery._hello_due_s
+        for early_s in (0.001, 0.0, -0.001):
+            loop.call_at(due_s - early_s, two.delivery.greet_soon)
+        await until_so(lambda: two.mqtt.hellos > hellos)
+        await asyncio.sleep(1)
+        assert two.delivery.is_up
+
+
+async def until_so(is_so) -> None:
+    while not is_so():  # noqa: ASYNC110 - virtual time
+        await asyncio.sleep(0.02)
