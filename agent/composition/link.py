@@ -108,7 +108,7 @@ async def open_link(stack: AsyncExitStack, config: Config, parts: Parts) -> Plat
     succession = Succession(
         ledger=parts.ledger, history=parts.history, display=parts.console, new_delivery=new_delivery
     )
-    carriers.doubted = succession.greet_soon
+    carriers.greet_soon = succession.greet_soon
     commands = Commands(
         queue,
         terminal=identity.terminal,

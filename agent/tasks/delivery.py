@@ -153,7 +153,7 @@ class Delivery:
             await asyncio.sleep(backoff.delay_s(self._now_s(), self._randomness.uniform()))
 
     def greet_soon(self) -> None:
-        """Say hello as soon as nothing is in work: there is a reason to believe that the platform is out of reach."""
+        """Say hello as soon as nothing is in flight: a way to the platform seems to have gone, or come back."""
         self._hello_due_s = 0.0
         if self._resting is not None and not self._resting.expired():
             self._resting.reschedule(self._now_s())
