@@ -154,8 +154,11 @@ class Setting:
 
 
 @asynccontextmanager
-async def running(folder: Path, *platform_arguments: str) -> AsyncIterator[Setting]:
-    """Start everything, wait until the agent trusts its first trust list, and stop everything at the end."""
+async def running(folder: Path, *platform_arguments: str, more_config: str = "") -> AsyncIterator[Setting]:
+    """Start everything, wait until the agent trusts its first trust list, and stop everything at the end.
+
+    more_config: lines behind the agent's configuration, which ends with its [console] section.
+    """
     setting = _build(folder, platform_arguments)
     async with AsyncExitStack() as stack:
         stack.enter_context(closing(setting.registration))
@@ -164,7 +167,7 @@ async def running(folder: Path, *platform_arguments: str) -> AsyncIterator[Setti
         await setting.platform.start()
         await stack.enter_async_context(setting.to_broker)
         await stack.enter_async_context(setting.to_platform)
-        _configure(setting)
+        _configure(setting, more_config)
         stack.push_async_callback(setting.agent.stop)
         await setting.agent.start()
         await _register(folder / "state" / "terminal.json", setting.platform_folder / "terminals")
@@ -233,7 +236,7 @@ async def _register(made: Path, terminals: Path) -> None:
     shutil.copy(made, terminals / "kiosk-1.json")
 
 
-def _configure(setting: Setting) -> None:
+def _configure(setting: Setting, more_config: str) -> None:
     """Write the agent's configuration, as a technician would who was given the terminal's password for the broker."""
     password_of(setting.platform_folder / "mqtt", "kiosk-1")
     setting.config.write_text(
@@ -247,4 +250,5 @@ def _configure(setting: Setting) -> None:
             root=setting.platform_folder / "root.json",
             console_port=setting.console_url.rpartition(":")[2],
         )
+        + more_config
     )

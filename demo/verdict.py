@@ -71,10 +71,12 @@ def judge(journal: Journal, database: Path, logs: list[Path]) -> Verdict:
             Held((bytes(ledger_id).hex(), seq), bytes(hash_).hex(), ANSWERS[answer], *rest)
             for ledger_id, seq, hash_, answer, *rest in connection.execute(RECORDS)
         ]
+        alerts = [kind for (kind,) in connection.execute("SELECT kind FROM alerts")]
     held: dict[tuple[str, int], list[Held]] = {}
     for row in rows:
         held.setdefault(row.identity, []).append(row)
-    faults = journal.faults + _race_faults(journal) + _leaks(journal, logs)
+    faults = [f"the platform raised {kind} for a terminal that did nothing wrong" for kind in alerts]
+    faults += journal.faults + _race_faults(journal) + _leaks(journal, logs)
     shown = {one.identity for one in journal.presented if one.identity is not None}
     if len(shown) != sum(one.identity is not None for one in journal.presented):
         faults.append("two scans were shown as the same record")

@@ -83,7 +83,8 @@ async def open_link(stack: AsyncExitStack, config: Config, parts: Parts) -> Plat
     identity = Identity(config.terminal.id, config.terminal.site, f"scanward/{__version__}")
     queue, due, announcements = CommandQueue(), asyncio.Event(), Announcements(parts.store, parts.announced)
     will = LastWill(identity, parts.signer, parts.clock)
-    mqtt = build_mqtt(config, identity, parts.randomness, will, Events(queue.offer, announcements.offer, due.set))
+    events = Events(queue.offer, announcements.offer, due.set, lambda: None if mqtt is None else carriers.lost(mqtt))
+    mqtt = build_mqtt(config, identity, parts.randomness, will, events)
     found: list[Carrier] = [] if mqtt is None else [mqtt]
     if config.uplink.http is not None:
         found.append(await stack.enter_async_context(HttpUplink(config.uplink.http, identity.terminal)))
@@ -107,6 +108,7 @@ async def open_link(stack: AsyncExitStack, config: Config, parts: Parts) -> Plat
     succession = Succession(
         ledger=parts.ledger, history=parts.history, display=parts.console, new_delivery=new_delivery
     )
+    carriers.greet_soon = succession.greet_soon
     commands = Commands(
         queue,
         terminal=identity.terminal,

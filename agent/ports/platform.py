@@ -42,6 +42,11 @@ class Carrier(Uplink, Protocol):
         """Say which it is, e.g. "mqtt"; for people and status."""
         ...
 
+    @property
+    def is_connected(self) -> bool:
+        """Say whether a request would go out, as far as is known without trying."""
+        ...
+
 
 class CommandSink(Protocol):
     """Where commands of the platform go, whatever carried them."""

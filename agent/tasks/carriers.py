@@ -9,7 +9,8 @@ import asyncio
 import hashlib
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import msgspec
@@ -46,7 +47,11 @@ class _Round:
 
 
 class Carriers:
-    """Implements ports.Uplink over carriers, the preferred one first. `run` tries to go back to that one."""
+    """Implements ports.Uplink over carriers, the preferred one first. `run` tries to go back to that one.
+
+    greet_soon: asks for a hello: the carrier in use seems to be gone, or the preferred one back. It is always a fresh
+    one: an old one, said again, looks to the platform like a terminal that was restored from an image.
+    """
 
     name = "platform"  # of the cursor
 
@@ -63,12 +68,13 @@ class Carriers:
         self._round = _Round()
         self._trouble = ""  # the last one with the carrier in use
         self._has_answered = False  # the carrier in use, since it is
-        self._last_hello: bytes | None = None
+        self._is_trying = False  # the next hello goes by the preferred carrier first
         self._answered = OrderedDict[bytes, int]()  # hash of an answer: by which carrier it came
         self._left_at_s = 0.0
         self._return_delay_s = settings.return_interval_s
         self._changed = asyncio.Event()
         self._left = asyncio.Event()  # set while the preferred carrier is not in use
+        self.greet_soon: Callable[[], None] = _nobody
         self._told = 0  # the carrier people were told of; at first the preferred one, untold
 
     @property
@@ -93,8 +99,11 @@ class Carriers:
 
     async def hello(self, hello: bytes) -> bytes:
         """Send a hello by the carrier in use (ports.Uplink)."""
-        self._last_hello = hello
         self._end_round()
+        if self._is_trying and self._at != 0:
+            answer = await self._preferred_answers(hello)
+            if answer is not None:
+                return answer
         return await self._send_by_any(lambda carrier: carrier.hello(hello), is_batch=False)
 
     async def send(self, batch: bytes) -> bytes:
@@ -109,11 +118,26 @@ class Carriers:
 
     async def tell_status(self, status: bytes) -> None:
         """Hand over a status by the carrier in use (ports.Uplink)."""
-        await self.in_use.tell_status(status)
+        with self._doubting():
+            await self.in_use.tell_status(status)
 
     async def tell_answer(self, answer: bytes) -> None:
         """Hand over the answer to a command by the carrier in use (ports.Uplink)."""
-        await self.in_use.tell_answer(answer)
+        with self._doubting():
+            await self.in_use.tell_answer(answer)
+
+    def lost(self, carrier: Carrier) -> None:
+        """Take note that a carrier's link broke."""
+        if carrier is self.in_use:
+            self.greet_soon()
+
+    @contextmanager
+    def _doubting(self) -> Iterator[None]:
+        try:
+            yield
+        except PlatformUnreachable:
+            self.greet_soon()
+            raise
 
     async def _send_by_any(self, request: Callable[[Carrier], Awaitable[bytes]], *, is_batch: bool) -> bytes:
         """Send by the carrier in use; where it is down, nothing was sent, so the next may take it at once."""
@@ -200,25 +224,31 @@ class Carriers:
             pause_s = self._left_at_s + self._return_delay_s - _now_s()
             if pause_s > 0:
                 await asyncio.sleep(pause_s)
-            elif await self._preferred_answers() and self._at != 0:
-                self._failed_rounds, self._round = 0, _Round()
-                self._use(0)
             else:
                 self._left_at_s = _now_s()
+                if self._carriers[0].is_connected:
+                    self._is_trying = True
+                    self.greet_soon()
 
-    async def _preferred_answers(self) -> bool:
-        """Say the last hello again by the preferred carrier.
+    async def _preferred_answers(self, hello: bytes) -> bytes | None:
+        """Say hello by the preferred carrier, and go back to it if it is answered; return the answer.
 
-        Whether the platform answers, or somebody in its place, shows with the next batch: distrust() leaves again.
+        Whether the platform answers, or somebody in its place, finds out who asked: distrust() leaves again.
         """
-        if self._last_hello is None:
-            return False
+        self._is_trying = False
         try:
-            await self._carriers[0].hello(self._last_hello)
+            answer = await self._carriers[0].hello(hello)
         except (PlatformUnreachable, PlatformRejected) as error:
-            self._why = printable(str(error))
-            return False
-        return True
+            self._why, self._left_at_s = printable(str(error)), _now_s()
+            return None
+        self._failed_rounds, self._round = 0, _Round()
+        self._use(0)
+        self._note_answer(answer, 0, is_batch=False)
+        return answer
+
+
+def _nobody() -> None:
+    """Tell nobody."""
 
 
 def _hash(answer: bytes) -> bytes:

@@ -123,6 +123,8 @@ class Delivery:
             try_batch=self._try_batch,
             receipts=lambda: self._receipts,
         )
+        self._hello_due_s = 0.0
+        self._resting: asyncio.Timeout | None = None  # while there is nothing to send
         self.is_up: bool | None = None
         self.cursor = 0
 
@@ -149,6 +151,12 @@ class Delivery:
             else:
                 continue
             await asyncio.sleep(backoff.delay_s(self._now_s(), self._randomness.uniform()))
+
+    def greet_soon(self) -> None:
+        """Say hello as soon as nothing is in flight: a way to the platform seems to have gone, or come back."""
+        self._hello_due_s = 0.0
+        if self._resting is not None and not self._resting.expired():
+            self._resting.reschedule(self._now_s())
 
     async def _greet(self) -> None:
         """Say hello, and go back where the platform's contiguous head says that it lost records."""
@@ -206,17 +214,19 @@ class Delivery:
             await self._ledger.settle(self._uplink.name, self.cursor, outcome, resent=[record.seq])
 
     async def _drain_until_next_hello(self) -> None:
-        hello_due_s = self._now_s() + self._settings.hello_interval_s
+        self._hello_due_s = self._now_s() + self._settings.hello_interval_s
         self._salvaged.look_again()
-        while (now_s := self._now_s()) < hello_due_s:
+        while (now_s := self._now_s()) < self._hello_due_s:
             if now_s >= self._salvaged.due_s:
                 await self._salvaged.send_next()
             else:
                 try:
-                    async with asyncio.timeout(min(hello_due_s, self._salvaged.due_s) - now_s):
+                    async with asyncio.timeout(min(self._hello_due_s, self._salvaged.due_s) - now_s) as self._resting:
                         await self._ledger.wait_for_records(self.cursor)
                 except TimeoutError:
                     continue
+                finally:
+                    self._resting = None
             await self._send_window()
 
     async def _send_window(self) -> None:

@@ -33,6 +33,10 @@ class Succession:
         self._begun_at_s = deque[float](maxlen=NEW_LEDGERS_MAX)
         self.delivery = new_delivery()
 
+    def greet_soon(self) -> None:
+        """Say hello soon, in whichever ledger there is now (delivery.py)."""
+        self.delivery.greet_soon()
+
     async def run(self) -> None:
         """Deliver for ever. Raises LedgerBroken."""
         while True:

@@ -353,6 +353,7 @@ async def test_records_change_over_to_http_and_back(tmp_path, mosquitto):
     ):
         carriers = Carriers([mqtt, http], display=RecordingDisplay(), settings=CarrierSettings(return_interval_s=0.2))
         async with terminal_over(tmp_path, carriers, 400) as terminal, asyncio.TaskGroup() as group:
+            carriers.greet_soon = terminal.delivery.greet_soon
             tasks = [group.create_task(carriers.run()), group.create_task(terminal.delivery.run())]
             await until(lambda: terminal.delivery.cursor == 400)
             assert http.batches == 0

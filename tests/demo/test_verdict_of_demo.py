@@ -30,6 +30,7 @@ def database(tmp_path):
         connection.execute(
             "CREATE TABLE records (ledger_id, seq, hash, answer, reason, step, scanner, replay_id, kind)"
         )
+        connection.execute("CREATE TABLE alerts (kind)")
         rows = [
             (LEDGER, seq, bytes([seq]) * 32, 0, "ok", "pay", "desk", bytes([seq]) * 16, 0)
             for seq in range(1, SCANS_MIN + 1)
@@ -54,6 +55,13 @@ def test_a_run_without_fault_is_good(journal, database, log):
     verdict = judge(journal, database, [log])
     assert verdict.is_good
     assert str(verdict) == f"demo: {SCANS_MIN} scans, {SCANS_MIN} as expected, {SCANS_MIN} delivered, 0 lost, 0 twice"
+
+
+def test_an_alert_of_the_platform_about_a_terminal_that_did_nothing_wrong_is_a_fault(journal, database, log):
+    change(database, "INSERT INTO alerts VALUES ('ledger.restored')")
+    verdict = judge(journal, database, [log])
+    assert not verdict.is_good
+    assert "ledger.restored" in verdict.faults[0]
 
 
 def test_no_scans_at_all_are_not_good(database, log):

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import asynccontextmanager
 
+import cbor2
 import pytest
 
 from agent.ports import CarrierDown, PlatformRejected, PlatformUnreachable
@@ -25,9 +26,18 @@ class Way:
         self.hellos = 0
         self.batches = 0
         self.statuses = 0
+        self.looks = 0
+        self.answered = list[bytes]()  # hellos
+
+    @property
+    def is_connected(self) -> bool:
+        self.looks += 1
+        return not isinstance(self.trouble, CarrierDown)
 
     async def hello(self, hello: bytes) -> bytes:
         self.hellos += 1
+        if self.trouble is None:
+            self.answered.append(hello)
         return await self._pass(self.platform.hello, hello, self.trouble)
 
     async def send(self, batch: bytes) -> bytes:
@@ -39,6 +49,8 @@ class Way:
 
     async def tell_status(self, status: bytes) -> None:
         self.statuses += 1
+        if isinstance(self.trouble, Exception):
+            raise self.trouble
 
     async def tell_answer(self, answer: bytes) -> None:
         pass
@@ -64,6 +76,7 @@ class Terminal:
         self.carriers = Carriers([self.mqtt, self.http], display=terminal.display, settings=Settings(**settings))
         self.carriers.name = "http"  # under which the ledger of these tests keeps its cursor
         self.delivery = terminal.delivery(self.carriers)
+        self.carriers.greet_soon = self.delivery.greet_soon
 
     async def until(self, is_done, limit_s: float = 7_200) -> None:
         async with asyncio.timeout(limit_s), self.running():
@@ -159,11 +172,38 @@ async def test_the_preferred_carrier_is_gone_back_to_with_the_same_records(two, 
     assert two.told()[-1] == "records go by way of mqtt"
 
 
+async def test_a_hello_from_before_is_never_said_again_so_no_terminal_looks_like_one_restored_from_an_image(
+    two, terminal
+):
+    two.mqtt.trouble = DOWN
+    await two.until(lambda: two.delivery.is_up is True)
+    await terminal.fill(10)
+    await two.until(lambda: two.delivery.cursor == 10)
+    two.mqtt.trouble = None
+    await two.until(lambda: two.carriers.in_use is two.mqtt)
+    assert not set(two.mqtt.answered) & set(two.http.answered)
+    assert [head_seq_of(hello) for hello in two.mqtt.answered] == [10]
+
+
+async def test_a_preferred_carrier_that_is_there_but_does_not_answer_is_asked_first_and_passed_over(two, terminal):
+    two.mqtt.trouble = SILENT
+    await terminal.fill(10)
+    await two.until(lambda: two.delivery.cursor == 10)
+    for _ in range(10):
+        await two.for_s(30)
+        await terminal.fill(1)
+    await two.until(lambda: two.delivery.cursor == 20)
+    assert two.carriers.in_use is two.http
+    assert two.mqtt.hellos <= 14
+    assert two.delivery.is_up
+
+
 async def test_people_hear_of_a_carrier_that_stays_away_once(two):
     two.mqtt.trouble = DOWN
     await two.for_s(3_600)
     assert len(two.told()) == 1
-    assert two.mqtt.hellos > 100, "it is tried twice a minute"
+    assert two.mqtt.looks > 100, "it is looked for twice a minute"
+    assert two.http.hellos < 20, "which costs the platform nothing"
 
 
 async def test_a_forger_who_stays_is_tried_less_and_less(two, terminal):
@@ -232,3 +272,41 @@ async def test_a_status_goes_by_the_carrier_in_use(two):
     await two.for_s(1)
     await two.carriers.tell_status(b"status")
     assert (two.mqtt.statuses, two.http.statuses) == (1, 1)
+
+
+async def test_a_link_that_breaks_while_nothing_is_sent_is_noticed_at_once(two):
+    async with asyncio.timeout(60), two.running():
+        await until_so(lambda: two.delivery.is_up)
+        two.mqtt.trouble = DOWN
+        two.carriers.lost(two.mqtt)
+        await until_so(lambda: two.carriers.in_use is two.http and two.http.hellos == 1)
+        assert two.delivery.is_up
+        two.http.trouble = SILENT
+        two.carriers.lost(two.mqtt)  # not in use: says nothing
+        await asyncio.sleep(10)
+        assert two.delivery.is_up
+        with pytest.raises(PlatformUnreachable):
+            await two.carriers.tell_status(b"a status that does not get through")
+        await until_so(lambda: not two.delivery.is_up)
+
+
+async def test_a_hello_that_is_due_at_that_moment_and_a_doubt_do_not_hurt_each_other(two):
+    async with asyncio.timeout(3_600), two.running():
+        await until_so(lambda: two.delivery.is_up)
+        loop, hellos = asyncio.get_running_loop(), two.mqtt.hellos
+        due_s = two.delivery._hello_due_s
+        for early_s in (0.001, 0.0, -0.001):
+            loop.call_at(due_s - early_s, two.delivery.greet_soon)
+        await until_so(lambda: two.mqtt.hellos > hellos)
+        await asyncio.sleep(1)
+        assert two.delivery.is_up
+
+
+async def until_so(is_so) -> None:
+    while not is_so():  # noqa: ASYNC110 - virtual time
+        await asyncio.sleep(0.02)
+
+
+def head_seq_of(hello: bytes) -> int:
+    signed = cbor2.loads(cbor2.loads(hello)[7])  # hello.cddl: the signed head
+    return cbor2.loads(signed.value[2])[3]

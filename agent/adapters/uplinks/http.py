@@ -43,6 +43,7 @@ class HttpUplink:
 
     name = "platform"  # of its cursor: the platform's, whatever carries the bytes
     kind = "http"
+    is_connected = True  # it connects for each request
 
     def __init__(self, settings: Settings, terminal: str) -> None:
         self._base = f"{settings.url.rstrip('/')}/v1/terminals/{terminal}"

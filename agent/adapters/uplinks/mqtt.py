@@ -87,12 +87,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 class Events:
     """Whom the uplink tells of what comes unasked. Called in the loop, must not block.
 
-    command: a signed command, unverified; trust: a TUF timestamp, unverified; connected: a link stands, subscribed.
+    command: a signed command, unverified; trust: a TUF timestamp, unverified; connected: a link stands, subscribed;
+    lost: it no longer does.
     """
 
     command: Callable[[bytes], None]
     trust: Callable[[bytes], None]
     connected: Callable[[], None]
+    lost: Callable[[], None] = lambda: None
 
 
 class MqttUplink:
@@ -187,9 +189,11 @@ class MqttUplink:
             is_in_order = True
             raise
         finally:
-            self._connection = None
+            has_stood, self._connection = self._connection is not None, None
             self._connected.clear()
             self._fail_all()
+            if has_stood and not is_in_order:
+                self._events.lost()
             await connection.close(in_order=is_in_order)
 
     def _client(self) -> aiomqtt.Client:
