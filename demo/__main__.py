@@ -7,10 +7,12 @@ import signal
 import sys
 import tempfile
 import time
+from contextlib import aclosing
 from enum import Enum
 from pathlib import Path
 
 from demo.journal import Journal
+from demo.onlookers import Onlookers
 from demo.processes import ProgramFailed
 from demo.setting import Setting, Usage, running, usage_of
 from demo.stage import Stage
@@ -75,10 +77,13 @@ async def play(folder: Path, mode: Mode = Mode.ONCE) -> tuple[Verdict, Usage]:
             journal=journal,
             say=say,
             pause=wait_for_a_person if mode is Mode.STEP_BY_STEP else wait_for_nobody,
+            onlookers=Onlookers(setting),
         )
-        await visit(stage)
+        async with aclosing(stage.onlookers):
+            await visit(stage)
+            await stage.onlookers.scrape()
+            usage = usage_of(setting.agent.pid)
         journal.unasked = setting.display.left_over()
-        usage = usage_of(setting.agent.pid)
         if mode is not Mode.ONCE:
             say("\nBoth programs stay up; look at the pages.")
             await show_pages(setting)

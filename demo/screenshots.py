@@ -9,6 +9,7 @@ import asyncio
 import shutil
 import sys
 import tempfile
+from contextlib import aclosing
 from pathlib import Path
 
 from playwright.async_api import Browser, Page, async_playwright
@@ -17,6 +18,7 @@ from agent.core.decision import Answer
 from agent.core.verdict import Outcome
 from demo.__main__ import make_stranger, wait_for_nobody
 from demo.journal import Journal
+from demo.onlookers import Onlookers
 from demo.pages import PIN, ConsolePages
 from demo.setting import running
 from demo.stage import Stage
@@ -108,13 +110,14 @@ async def platform(browser: Browser, folder: Path) -> int:
     with tempfile.TemporaryDirectory(prefix="scanward-screenshots-") as name:
         work = Path(name)
         async with running(work) as setting:
-            journal = Journal()
-            await visit(
-                Stage(
-                    setting=setting, issuer=Issuer(setting.platform_folder), stranger=make_stranger(work / "stranger"),
-                    journal=journal, say=lambda _: None, pause=wait_for_nobody,
-                )
-            )  # fmt: skip
+            async with aclosing(Onlookers(setting)) as onlookers:
+                await visit(
+                    Stage(
+                        setting=setting, issuer=Issuer(setting.platform_folder),
+                        stranger=make_stranger(work / "stranger"), journal=Journal(), say=lambda _: None,
+                        onlookers=onlookers, pause=wait_for_nobody,
+                    )
+                )  # fmt: skip
             page: Page = await browser.new_page(viewport={"width": 1280, "height": 900})
             await page.goto(setting.platform_url)
             await page.wait_for_selector("table")

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from demo.journal import Journal, Presented
+from demo.onlookers import Onlookers
 from demo.setting import Setting
 from demo.tty import TtyScanner
 from demo.verdict import identities_held
@@ -28,6 +29,7 @@ class Stage:
     stranger: Issuer  # issues codes that no trust list names
     journal: Journal
     say: Callable[[str], None]
+    onlookers: Onlookers
     pause: Callable[[str], Awaitable[None]]  # waits for a person, told what comes next; or goes on at once
 
     def now_s(self) -> int:

@@ -134,6 +134,7 @@ async def _cut_off(stage: Stage, card: Callable[[], bytes]) -> None:
     await stage.setting.agent.kill()
     await stage.setting.agent.start()
     await stage.setting.display.connected()
+    await stage.onlookers.open_pages()
     await stage.scan_at_once(payment, "the interrupted code, whole", interrupted, "accept")
     say("What was used before the crash stays used.")
     await stage.scan_at_once(payment, "code used before the crash", before, "refuse", "replay.used")
@@ -144,6 +145,7 @@ async def _cut_off(stage: Stage, card: Callable[[], bytes]) -> None:
     await stage.setting.to_broker.plug_in()
     await stage.setting.until(is_delivering_over("mqtt"))
     await stage.scan(payment, "dynamic code, all back", dynamic, "accept")
+    await stage.scan(payment, "SM2 code, all back", lambda: issuer.mint_dynamic(card(), now_s(), alg="SM2"), "accept")
     asked = "national one-time code, all back"
     await stage.scan(payment, asked, lambda: codes.mint_dynamic(card(), now_s()), "accept")
     await stage.arrived("over MQTT")

@@ -9,7 +9,9 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
+    PublicFormat,
     load_der_public_key,
+    load_pem_private_key,
 )
 
 from agent.adapters.keys.signing import SigningKeyUnusable, load_or_create
@@ -76,3 +78,22 @@ def test_a_key_of_another_kind_is_refused(tmp_path):
 
 def test_the_private_key_is_not_in_its_representation(tmp_path):
     assert "Private" not in repr(load_or_create(tmp_path / "terminal.pem"))
+
+
+def test_a_new_key_is_the_very_file_that_the_library_would_write_and_read(tmp_path):
+    made = load_or_create(tmp_path / "terminal.pem")
+    pem = (tmp_path / "terminal.pem").read_bytes()
+    key = load_pem_private_key(pem, password=None)
+    assert key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) == pem
+    assert key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) == made.spki
+    assert key.sign(b"message") == made.sign(b"message")
+
+
+@pytest.mark.parametrize("form", ["\r\n", "text before", "no newline"])
+def test_a_key_that_another_tool_wrote_otherwise_is_the_same_key(tmp_path, form):
+    path = tmp_path / "terminal.pem"
+    made = load_or_create(path)
+    pem = path.read_bytes()
+    changed = {"\r\n": pem.replace(b"\n", b"\r\n"), "text before": b"a note\n" + pem, "no newline": pem.rstrip()}
+    path.write_bytes(changed[form])
+    assert load_or_create(path).key_id == made.key_id

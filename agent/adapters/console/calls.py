@@ -162,10 +162,8 @@ class Calls:
         )
 
     async def _metrics(self, _request: web.Request, _caller: Caller) -> web.Response:
-        try:
-            from agent.adapters.console.prometheus import render  # noqa: PLC0415 - only where somebody scrapes
-        except ImportError as error:
-            raise Problem(501, "no-metrics", "no metrics", "install prometheus-client") from error
+        from agent.adapters.console.prometheus import render  # noqa: PLC0415 - only where somebody scrapes
+
         count, _ = await self._parts.parked.parked(0)
         text, content_type = render(
             Figures(

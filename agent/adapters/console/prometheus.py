@@ -1,102 +1,145 @@
-"""Figures as Prometheus text, in a registry of their own.
+"""Figures as Prometheus text, version 0.0.4, written here: the library would cost a megabyte for as long as it runs.
 
-Imported at the first GET /metrics: an agent that nobody scrapes never pays for the library. Names end in their unit.
+The law: names end in their unit, a family is written once with its help and type, and what cannot be read is left out.
+What is counted is metrics.py's.
 """
 
+import os
+import resource
 import sys
-from collections.abc import Iterator
-
-from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
-from prometheus_client.registry import Collector
+import time
+from collections.abc import Iterable
+from pathlib import Path
 
 from agent import __version__
 from agent.adapters.console.metrics import LATENCY_S, Figures
 from agent.core.trust_list import Freshness
 
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_PROCESS = Path("/proc/self")
+_AT_VSIZE, _AT_RSS, _AT_START, _AT_USER, _AT_SYSTEM = 20, 21, 19, 11, 12  # of /proc/self/stat after the name, proc(5)
+
 
 def render(figures: Figures) -> tuple[bytes, str]:
     """Return the figures and their content type."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collector(figures))
-    ProcessCollector(registry=registry)
-    return generate_latest(registry), CONTENT_TYPE_PLAIN_0_0_4
+    text = Text()
+    _decisions(text, figures)
+    _ledger(text, figures)
+    _uplinks(text, figures)
+    _around(text, figures)
+    _process(text)
+    return text.encode(), CONTENT_TYPE
 
 
-class _Collector(Collector):
-    """prometheus_client's way of asking for figures that are kept elsewhere."""
+class Text:
+    """Families one after another, each with the samples that follow it."""
 
-    def __init__(self, figures: Figures) -> None:
-        self._figures = figures
+    def __init__(self) -> None:
+        self._lines = list[str]()
 
-    def collect(self) -> Iterator[Metric]:
-        """Yield every family of figures."""
-        yield from self._decisions()
-        yield from self._ledger()
-        yield from self._uplinks()
-        yield from self._around()
+    def family(self, kind: str, name: str, explained: str) -> None:
+        """Begin a family. kind: counter, gauge or histogram; a counter's name ends in _total."""
+        escaped = explained.replace("\\", "\\\\").replace("\n", "\\n")
+        self._lines += [f"# HELP {name} {escaped}", f"# TYPE {name} {kind}"]
 
-    def _decisions(self) -> Iterator[Metric]:
-        counts = self._figures.counts
-        decisions = CounterMetricFamily(
-            "scanward_decisions", "Decisions since the start", labels=["answer", "family", "step"]
-        )
-        for labels, count in sorted(counts.decisions.items()):
-            decisions.add_metric(labels, count)
-        yield decisions
-        buckets, total = list[tuple[str, float]](), 0
-        for bound, count in zip([*map(str, LATENCY_S), "+Inf"], counts.latency, strict=True):
-            total += count
-            buckets.append((bound, total))
-        latency = HistogramMetricFamily("scanward_scan_to_shown_seconds", "From a whole scan to its decision shown")
-        latency.add_metric([], buckets, counts.latency_sum_s)
-        yield latency
+    def sample(self, name: str, value: float, labels: Iterable[tuple[str, str]] = ()) -> None:
+        """Write one sample; a label's value may be any text."""
+        inside = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels)
+        self._lines.append(f"{name}{{{inside}}} {float(value)!r}" if inside else f"{name} {float(value)!r}")
 
-    def _ledger(self) -> Iterator[Metric]:
-        figures = self._figures
-        yield GaugeMetricFamily("scanward_ledger_head_seq", "Last record", value=figures.status.ledger.head_seq)
-        yield CounterMetricFamily(
-            "scanward_ledger_records_appended", "Records stored since the start", value=figures.ledger.appended
-        )
-        yield CounterMetricFamily(
-            "scanward_ledger_commits_failed", "Commits that failed since the start", value=figures.ledger.commits_failed
-        )
-        yield GaugeMetricFamily("scanward_ledger_parked", "Records a platform rejected", value=figures.parked)
-        if figures.ledger.oldest_age_s is not None:
-            yield GaugeMetricFamily(
-                "scanward_ledger_oldest_undelivered_age_seconds",
-                "Age of the oldest record that is not delivered, at most",
-                value=figures.ledger.oldest_age_s,
-            )
+    def gauge(self, name: str, explained: str, value: float) -> None:
+        """Write a gauge of one sample."""
+        self.family("gauge", name, explained)
+        self.sample(name, value)
 
-    def _uplinks(self) -> Iterator[Metric]:
-        is_up = GaugeMetricFamily("scanward_uplink_up", "1: the platform answers", labels=["uplink", "carrier"])
-        cursor = GaugeMetricFamily("scanward_uplink_cursor_seq", "Last record settled", labels=["uplink"])
-        waiting = GaugeMetricFamily("scanward_uplink_waiting", "Records not settled", labels=["uplink"])
-        for uplink in self._figures.status.all_uplinks:
-            is_up.add_metric([uplink.name, uplink.carrier or uplink.name], uplink.is_up is True)
-            cursor.add_metric([uplink.name], uplink.cursor)
-            waiting.add_metric([uplink.name], uplink.waiting)
-        yield from (is_up, cursor, waiting)
+    def counter(self, name: str, explained: str, value: float) -> None:
+        """Write a counter of one sample."""
+        self.family("counter", name, explained)
+        self.sample(name, value)
 
-    def _around(self) -> Iterator[Metric]:
-        figures, status = self._figures, self._figures.status
-        if status.trust is not None:
-            yield GaugeMetricFamily("scanward_trust_version", "Of the trust list", value=status.trust.version)
-            yield GaugeMetricFamily("scanward_trust_age_seconds", "Of the trust list", value=status.trust.age_s)
-        freshness = GaugeMetricFamily("scanward_trust_freshness", "1 for what the trust list is now", labels=["state"])
-        for state in (*Freshness, "none"):
-            freshness.add_metric([state], state == ("none" if status.trust is None else status.trust.freshness))
-        yield freshness
-        present = GaugeMetricFamily("scanward_scanner_present", "1: plugged in", labels=["scanner"])
-        for scanner in status.scanners:
-            present.add_metric([scanner.id], scanner.presence == "present")
-        yield present
-        yield GaugeMetricFamily(
-            "scanward_loop_lag_seconds", "How late the event loop was last", value=figures.counts.loop_lag_s
-        )
-        yield GaugeMetricFamily("scanward_listeners", "Who listens to events", value=figures.listeners)
-        build = GaugeMetricFamily("scanward_build_info", "What runs", labels=["version", "python"])
-        build.add_metric([__version__, ".".join(map(str, sys.version_info[:3]))], 1)
-        yield build
+    def encode(self) -> bytes:
+        """Return all of it."""
+        return ("\n".join(self._lines) + "\n").encode()
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
+
+
+def _decisions(text: Text, figures: Figures) -> None:
+    counts = figures.counts
+    name = "scanward_decisions_total"
+    text.family("counter", name, "Decisions since the start")
+    for labels, count in sorted(counts.decisions.items()):
+        text.sample(name, count, zip(("answer", "family", "step"), labels, strict=True))
+    name, total = "scanward_scan_to_shown_seconds", 0
+    text.family("histogram", name, "From a whole scan to its decision shown")
+    for bound, count in zip([*map(str, LATENCY_S), "+Inf"], counts.latency, strict=True):
+        total += count
+        text.sample(f"{name}_bucket", total, [("le", bound)])
+    text.sample(f"{name}_count", total)
+    text.sample(f"{name}_sum", counts.latency_sum_s)
+
+
+def _ledger(text: Text, figures: Figures) -> None:
+    ledger = figures.ledger
+    text.gauge("scanward_ledger_head_seq", "Last record", figures.status.ledger.head_seq)
+    text.counter("scanward_ledger_records_appended_total", "Records stored since the start", ledger.appended)
+    text.counter("scanward_ledger_commits_failed_total", "Commits that failed since the start", ledger.commits_failed)
+    text.gauge("scanward_ledger_parked", "Records a platform rejected", figures.parked)
+    if ledger.oldest_age_s is not None:
+        name = "scanward_ledger_oldest_undelivered_age_seconds"
+        text.gauge(name, "Age of the oldest record that is not delivered, at most", ledger.oldest_age_s)
+
+
+def _uplinks(text: Text, figures: Figures) -> None:
+    uplinks = figures.status.all_uplinks
+    text.family("gauge", "scanward_uplink_up", "1: the platform answers")
+    for uplink in uplinks:
+        labels = [("uplink", uplink.name), ("carrier", uplink.carrier or uplink.name)]
+        text.sample("scanward_uplink_up", uplink.is_up is True, labels)
+    text.family("gauge", "scanward_uplink_cursor_seq", "Last record settled")
+    for uplink in uplinks:
+        text.sample("scanward_uplink_cursor_seq", uplink.cursor, [("uplink", uplink.name)])
+    text.family("gauge", "scanward_uplink_waiting", "Records not settled")
+    for uplink in uplinks:
+        text.sample("scanward_uplink_waiting", uplink.waiting, [("uplink", uplink.name)])
+
+
+def _around(text: Text, figures: Figures) -> None:
+    status = figures.status
+    if status.trust is not None:
+        text.gauge("scanward_trust_version", "Of the trust list", status.trust.version)
+        text.gauge("scanward_trust_age_seconds", "Of the trust list", status.trust.age_s)
+    text.family("gauge", "scanward_trust_freshness", "1 for what the trust list is now")
+    now = "none" if status.trust is None else status.trust.freshness
+    for state in (*Freshness, "none"):
+        text.sample("scanward_trust_freshness", state == now, [("state", state)])
+    text.family("gauge", "scanward_scanner_present", "1: plugged in")
+    for scanner in status.scanners:
+        text.sample("scanward_scanner_present", scanner.presence == "present", [("scanner", scanner.id)])
+    text.gauge("scanward_loop_lag_seconds", "How late the event loop was last", figures.counts.loop_lag_s)
+    text.gauge("scanward_listeners", "Who listens to events", figures.listeners)
+    text.family("gauge", "scanward_build_info", "What runs")
+    python = ".".join(map(str, sys.version_info[:3]))
+    text.sample("scanward_build_info", 1, [("version", __version__), ("python", python)])
+
+
+def _process(text: Text) -> None:
+    """Write what every Prometheus client says of its process."""
+    try:
+        fields = (_PROCESS / "stat").read_text().rpartition(")")[2].split()
+        open_fds = sum(1 for _ in (_PROCESS / "fd").iterdir())
+    except OSError:
+        return
+    ticks_per_s = os.sysconf("SC_CLK_TCK")
+    booted_s = time.clock_gettime(time.CLOCK_REALTIME) - time.clock_gettime(time.CLOCK_BOOTTIME)
+    cpu_s = (int(fields[_AT_USER]) + int(fields[_AT_SYSTEM])) / ticks_per_s
+    text.gauge("process_virtual_memory_bytes", "Virtual memory size in bytes.", int(fields[_AT_VSIZE]))
+    resident = int(fields[_AT_RSS]) * resource.getpagesize()
+    text.gauge("process_resident_memory_bytes", "Resident memory size in bytes.", resident)
+    started_s = booted_s + int(fields[_AT_START]) / ticks_per_s
+    text.gauge("process_start_time_seconds", "Start time of the process since the epoch in seconds.", started_s)
+    text.counter("process_cpu_seconds_total", "User and system CPU time in seconds.", cpu_s)
+    text.gauge("process_open_fds", "Open file descriptors.", open_fds)
+    text.gauge("process_max_fds", "Most file descriptors it may open.", resource.getrlimit(resource.RLIMIT_NOFILE)[0])

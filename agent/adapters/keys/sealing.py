@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
-from cryptography.hazmat.primitives.serialization import load_der_public_key
 
+from agent.adapters.keys.public_keys import read_public_key
 from agent.core.transaction import RECIPIENTS_MAX, Recipient
 from agent.ports import Randomness
 
@@ -42,7 +42,7 @@ def new_data_key(recipients: Sequence[Recipient], ledger_id: bytes, randomness: 
 
 
 def _wrap(key: bytes, recipient: Recipient, info: bytes) -> bytes:
-    public = load_der_public_key(recipient.spki)
+    public = read_public_key(recipient.spki)
     if not isinstance(public, X25519PublicKey):
         raise ValueError(f"the sealing key {recipient.key_id.hex()} is not X25519")
     wrapped = _SUITE.encrypt(key, public, info=info)

@@ -3,21 +3,21 @@
 import base64
 import hashlib
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-)
 
 _KEY_BYTES_MAX = 4_096
 _OTHERS = 0o077
+
+# RFC 8410 §7 and §4: the private key's 32 bytes, or the public key's, follow. Written and read here, because the
+# library's writers and readers of files bring those for OpenSSH and RSA with them, which stay in memory.
+_PKCS8_HEAD = bytes.fromhex("302e020100300506032b657004220420")
+_SPKI_HEAD = bytes.fromhex("302a300506032b6570032100")
+_PEM = re.compile(rb"-----BEGIN PRIVATE KEY-----\n([A-Za-z0-9+/]{64})\n-----END PRIVATE KEY-----\n")
 
 
 class SigningKeyUnusable(Exception):
@@ -69,18 +69,30 @@ def _load(path: Path) -> TerminalKey:
     finally:
         os.close(descriptor)
     try:
-        key = load_pem_private_key(pem, password=None)
+        key = _parse(pem)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise SigningKeyUnusable(f"{path} holds no PEM private key (PKCS #8, without a passphrase)") from error
     if not isinstance(key, Ed25519PrivateKey):
         raise SigningKeyUnusable(f"{path} holds a private key that is not Ed25519")
-    spki = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    spki = _SPKI_HEAD + key.public_key().public_bytes_raw()
     return TerminalKey(key, spki, hashlib.sha256(spki).digest()[:8])
+
+
+def _parse(pem: bytes) -> object:
+    """Return the private key of a PEM file. Raises ValueError, TypeError, UnsupportedAlgorithm."""
+    found = _PEM.fullmatch(pem)
+    der = b"" if found is None else base64.b64decode(found[1])
+    if der.startswith(_PKCS8_HEAD):
+        return Ed25519PrivateKey.from_private_bytes(der.removeprefix(_PKCS8_HEAD))
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415 - of another form
+
+    return load_pem_private_key(pem, password=None)
 
 
 def _create(path: Path) -> None:
     """Write a new key beside `path` and link it in place, so that a crash leaves a whole key or none."""
-    pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    der = _PKCS8_HEAD + Ed25519PrivateKey.generate().private_bytes_raw()
+    pem = b"-----BEGIN PRIVATE KEY-----\n" + base64.b64encode(der) + b"\n-----END PRIVATE KEY-----\n"
     new = path.with_name(f"{path.name}.{os.getpid()}.new")
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, Ellip
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_der_public_key
 
+from agent.adapters.keys.public_keys import read_public_key
 from agent.core.trust_list import AlgorithmUnavailable, VerificationKey
 
 SIGNATURE_BYTES = 64
@@ -70,7 +70,7 @@ def build_key(alg: str, spki: bytes) -> VerificationKey:
     if alg not in ("ES256", "EdDSA"):
         raise AlgorithmUnavailable(alg)
     try:
-        key = load_der_public_key(spki)
+        key = read_public_key(spki)
     except UnsupportedAlgorithm as error:
         raise ValueError("a key of a kind that is not supported") from error
     if alg == "ES256" and isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1):

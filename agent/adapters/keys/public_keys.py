@@ -1,0 +1,29 @@
+"""Public keys from their DER SubjectPublicKeyInfo, as raw as the `cryptography` library takes them.
+
+The law: what is read here is read as the library's own parser reads it; a test holds the two together. That parser
+brings readers for OpenSSH and RSA, which stay in memory, so it is asked only about keys in an unusual form.
+"""
+
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+
+_ED25519_HEAD = bytes.fromhex("302a300506032b6570032100")  # RFC 8410 §4; the key's 32 bytes follow
+_X25519_HEAD = bytes.fromhex("302a300506032b656e032100")
+_P256_HEAD = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200")  # RFC 5480 §2: the curve by name
+_UNCOMPRESSED = b"\x04"
+_RAW_BYTES, _POINT_BYTES = 32, 65
+
+
+def read_public_key(spki: bytes) -> object:
+    """Return the key, of whatever kind. Raises ValueError, UnsupportedAlgorithm."""
+    if len(spki) == len(_ED25519_HEAD) + _RAW_BYTES:
+        if spki.startswith(_ED25519_HEAD):
+            return Ed25519PublicKey.from_public_bytes(spki[-_RAW_BYTES:])
+        if spki.startswith(_X25519_HEAD):
+            return X25519PublicKey.from_public_bytes(spki[-_RAW_BYTES:])
+    if len(spki) == len(_P256_HEAD) + _POINT_BYTES and spki.startswith(_P256_HEAD + _UNCOMPRESSED):
+        return EllipticCurvePublicKey.from_encoded_point(SECP256R1(), spki[-_POINT_BYTES:])
+    from cryptography.hazmat.primitives.serialization import load_der_public_key  # noqa: PLC0415 - see above
+
+    return load_der_public_key(spki)
