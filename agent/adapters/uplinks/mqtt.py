@@ -28,7 +28,7 @@ from agent.adapters.uplinks.statuses import trouble_of
 from agent.adapters.uplinks.urls import Schemes, url_fault
 from agent.core.answers import id_of_hello_answer, id_of_receipt, id_of_request, printable, read_problem
 from agent.core.backoff import Backoff
-from agent.ports import CarrierDown, PlatformUnreachable, Randomness
+from agent.ports import CarrierDown, LinkBroke, PlatformUnreachable, Randomness
 
 log = logging.getLogger(__name__)
 _of_aiomqtt = logging.getLogger(f"{__name__}.aiomqtt")
@@ -42,7 +42,7 @@ TRUST_BYTES_MAX = 16_384
 COMMAND_BYTES_MAX = 4_096  # command.cddl, by way of hello.cddl
 RECONNECT_DELAY_S_FIRST = 0.1
 RECONNECT_DELAY_S_MAX = 30.0
-BROKEN_DELAY_S_MAX = 0.25  # after a link that stood: a cut is followed by a new connection at once, or nearly so
+BROKEN_DELAY_S_MAX = 0.05  # after a link that stood: a cut is followed by a new connection at once, or nearly so
 SERVED_S_MIN = 5.0  # a link served if an answer came by it, or it stood this long
 UNSERVING_MAX = 20  # links in a row that did not: two terminals of one name, each of which ends the other's
 CONNECTING_S_MAX = 1.0  # how long a request waits for a connection that is being made, if the last one was not refused
@@ -331,7 +331,7 @@ class MqttUplink:
         """Let every request in flight fail at once: what it waits for would never come."""
         for waiting in self._waiting.values():
             if not waiting.done():
-                waiting.set_exception(PlatformUnreachable("the link to the broker broke before the answer came"))
+                waiting.set_exception(LinkBroke("the link to the broker broke before the answer came"))
 
 
 def _publish(connection: Connection, topic: str, payload: bytes, *, retain: bool) -> asyncio.Task[None]:
