@@ -3,6 +3,8 @@
 import asyncio
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
@@ -18,9 +20,14 @@ from agent.config import load
 from agent.core.transaction import Draft, Kind
 from bench.doubles import BODY
 from demo.processes import Program, free_port, service_environment
-from platform_stub.credentials import password_file, password_of
+from fakes import brokers
+from fakes.brokers import Broker, User
+from platform_stub.credentials import PLATFORM_USER, password_file, password_of
 
 TERMINAL, SITE = "kiosk-1", "demo"
+BASE = f"scanward/1/{SITE}/{TERMINAL}"
+UP, DOWN = (f"{BASE}/up/#",), (f"{BASE}/down/#", "scanward/1/trust")
+PASSWORD = "known to this test"
 COMMIT_RECORDS = 1_000
 
 
@@ -66,7 +73,9 @@ class Drain:
         """Return a user's password for the broker, made now where there is none."""
         return password_of(self.place / "mqtt", user)
 
-    def configure(self, *, mqtt_port: int | None = None, http_port: int | None = None, more: str = "") -> None:
+    def configure(
+        self, *, mqtt_port: int | None = None, http_port: int | None = None, mqtt: str = "", more: str = ""
+    ) -> None:
         """Write the agent's configuration: which carriers, by which port."""
         text = (
             f'[terminal]\nid = "{TERMINAL}"\nsite = "{SITE}"\n[state]\ndirectory = "{self.state}"\n'
@@ -77,7 +86,7 @@ class Drain:
         if mqtt_port is not None:
             self.password()
             text += f'[uplink.mqtt]\nurl = "mqtt://127.0.0.1:{mqtt_port}"\n'
-            text += f'password_file = "{password_file(self.place / "mqtt", TERMINAL)}"\n'
+            text += f'password_file = "{password_file(self.place / "mqtt", TERMINAL)}"\n{mqtt}'
         if http_port is not None:
             text += f'[uplink.http]\nurl = "http://127.0.0.1:{http_port}"\n'
         self.config.write_text(text + more)
@@ -127,6 +136,22 @@ class Drain:
         """Return what the agent wrote: its log and the lines for people."""
         return (self.folder / "agent.log").read_text()
 
+    def commanded(self, kind: str) -> bytes:
+        """Ask something of the terminal, as a person would; return the command's id."""
+        command = ["command", str(self.place), "--terminal", TERMINAL, "--kind", kind]
+        said = subprocess.run(
+            [sys.executable, "-m", "platform_stub", *command], capture_output=True, text=True, check=True, timeout=60
+        ).stdout
+        return bytes.fromhex(said.split()[1])
+
+    async def answered(self, command: bytes, timeout_s: float) -> tuple[int, str]:
+        """Return outcome and text of the terminal's answer, as the platform holds it. Raises TimeoutError."""
+        sql = f"SELECT outcome, said FROM commands WHERE command_id = x'{command.hex()}' AND outcome IS NOT NULL"  # noqa: S608
+        async with asyncio.timeout(timeout_s):
+            while not (rows := self.rows(sql)):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        return rows[0]
+
     async def status(self) -> dict[str, Any]:
         """Return what the agent says of itself."""
         headers = {"Authorization": f"Bearer {(self.state / 'console-token').read_text().strip()}"}
@@ -142,6 +167,12 @@ class Drain:
         async with asyncio.timeout(timeout_s):
             while self.held() < count:  # noqa: ASYNC110 - other processes take part
                 await asyncio.sleep(0.1)
+
+    async def until_said(self, text: str, timeout_s: float = 20.0) -> None:
+        """Return once the agent has written this. Raises TimeoutError."""
+        async with asyncio.timeout(timeout_s):
+            while text not in self.said():  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
 
     async def until_settled(self, count: int, timeout_s: float = 20.0) -> None:
         """Return once the agent, too, knows that so many records arrived. Raises TimeoutError."""
@@ -160,3 +191,21 @@ async def drain(folder: Path, *platform_arguments: str) -> AsyncIterator[Drain]:
     finally:
         await made.agent.stop()
         await made.platform.stop()
+
+
+@asynccontextmanager
+async def on_a_broker(
+    folder: Path, kind: str, *others: User, publish: Sequence[str] = UP, subscribe: Sequence[str] = DOWN
+) -> AsyncIterator[tuple[Drain, Broker]]:
+    """Run a platform on a broker that is not its own, and on which the terminal may do what it should, or else this."""
+    password = folder / "password"
+    password.write_text(PASSWORD)
+    everything = ("scanward/1/#",)
+    users = [User(PLATFORM_USER, PASSWORD, everything, everything), User(TERMINAL, PASSWORD, publish, subscribe)]
+    async with brokers.running(kind, folder / "broker", [*users, *others]) as broker:
+        url = f"mqtt://{PLATFORM_USER}@127.0.0.1:{broker.port}"
+        async with drain(folder, "--mqtt-url", url, "--mqtt-password-file", str(password)) as field:
+            place = field.place / "mqtt"
+            place.mkdir(mode=0o700, exist_ok=True)
+            password_file(place, TERMINAL).write_text(PASSWORD)
+            yield field, broker

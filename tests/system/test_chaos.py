@@ -13,9 +13,7 @@ import pytest
 
 from demo.processes import free_port
 from fakes import brokers, chaos
-from fakes.brokers import User
-from fakes.drain import SITE, TERMINAL, drain
-from platform_stub.credentials import PLATFORM_USER
+from fakes.drain import drain, on_a_broker
 
 RECORDS = 40_000
 RECORDS_FEW = 10_000
@@ -26,7 +24,6 @@ DRAIN_S_MAX = 90.0
 MEASURED_MAX = 3  # times
 OUTAGE_S_MAX = 60.0
 OUTAGE_CONNECTIONS = 7  # tried in vain: delivery's own pauses have grown to many seconds by then
-BASE = f"scanward/1/{SITE}/{TERMINAL}"
 
 
 @asynccontextmanager
@@ -38,30 +35,10 @@ async def over_nats(folder):
         yield field, proxy
 
 
-def terminal_user(password: str, publish=(f"{BASE}/up/#",), subscribe=(f"{BASE}/down/#", "scanward/1/trust")) -> User:
-    return User(TERMINAL, password, publish, subscribe)
-
-
-@asynccontextmanager
-async def over_mosquitto(folder, *others: User, **rights):
-    """Run a platform on a Mosquitto whose terminal may do what it should, or what `rights` say."""
-    password = folder / "platform.password"
-    password.write_text("of-a-test")
-    terminal = terminal_user("not known yet", **rights)
-    users = [User(PLATFORM_USER, "of-a-test", ["scanward/1/#"], ["scanward/1/#"]), terminal, *others]
-    async with brokers.running("mosquitto", folder / "mosquitto", users) as broker:
-        url = f"mqtt://{PLATFORM_USER}@127.0.0.1:{broker.port}"
-        arguments = ("--mqtt-url", url, "--mqtt-password-file", str(password))
-        async with drain(folder, *arguments) as field, chaos.before(broker.port) as proxy:
-            (field.place / "mqtt").mkdir(mode=0o700, exist_ok=True)
-            (field.place / "mqtt" / f"{TERMINAL}.password").write_text(terminal.password)
-            field.configure(mqtt_port=proxy.port)
-            yield field, proxy, broker
-
-
 @asynccontextmanager
 async def over_broker(folder):
-    async with over_mosquitto(folder) as (field, proxy, _):
+    async with on_a_broker(folder, "mosquitto") as (field, broker), chaos.before(broker.port) as proxy:
+        field.configure(mqtt_port=proxy.port)
         yield field, proxy
 
 
