@@ -7,6 +7,7 @@ broker can delay, not forge.
 
 import asyncio
 import logging
+import math
 import ssl
 from collections import Counter
 from collections.abc import Callable
@@ -45,6 +46,8 @@ RECONNECT_DELAY_S_MAX = 30.0
 BROKEN_DELAY_S_MAX = 0.05  # after a link that stood: a cut is followed by a new connection at once, or nearly so
 SERVED_S_MIN = 5.0  # a link served if an answer came by it, or it stood this long
 UNSERVING_MAX = 20  # links in a row that did not: two terminals of one name, each of which ends the other's
+HELLO_AGAIN_S_FIRST = 0.5  # doubles; a hello is 300 bytes, and its second answer is dropped
+RECEIPT_S_MAX = 300.0
 CONNECTING_S_MAX = 1.0  # how long a request waits for a connection that is being made, if the last one was not refused
 
 
@@ -73,7 +76,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             raise ValueError("certificate_file and key_file go together: give both or neither")
         if not 5 <= self.keep_alive_s <= 3_600:
             raise ValueError("keep_alive_s must lie in [5, 3600]")
-        if not (0.01 <= self.connect_timeout_s <= 60 and 0.01 <= self.receipt_timeout_s <= 300):  # also false for nan
+        # also false for nan
+        if not (0.01 <= self.connect_timeout_s <= 60 and 0.01 <= self.receipt_timeout_s <= RECEIPT_S_MAX):
             raise ValueError("connect_timeout_s must lie in [0.01, 60], receipt_timeout_s in [0.01, 300]")
 
     def files(self) -> dict[str, str | None]:
@@ -213,8 +217,11 @@ class MqttUplink:
         )
 
     async def hello(self, hello: bytes) -> bytes:
-        """Publish a hello; return its answer (ports.Uplink)."""
-        return await self._request("hello", hello)
+        """Publish a hello, again while nothing comes back; return its answer (ports.Uplink).
+
+        After a broker's restart the platform may be back there later than the terminal: the first hello is lost then.
+        """
+        return await self._request("hello", hello, again_s=HELLO_AGAIN_S_FIRST)
 
     async def send(self, batch: bytes) -> bytes:
         """Publish a batch; return its receipt (ports.Uplink)."""
@@ -231,7 +238,7 @@ class MqttUplink:
         """Publish the answer to a command; return once the broker has it (ports.Uplink)."""
         await self._tell("answer", answer, retain=False)
 
-    async def _request(self, topic: str, payload: bytes) -> bytes:
+    async def _request(self, topic: str, payload: bytes, *, again_s: float = math.inf) -> bytes:
         about = id_of_request(payload)
         if about is None:
             raise ValueError("a request without an id")
@@ -242,7 +249,10 @@ class MqttUplink:
             acknowledged = _publish(connection, f"{self._base}/up/{topic}", payload, retain=False)
             try:
                 async with asyncio.timeout(self._settings.receipt_timeout_s):
-                    return await answer
+                    while not (await asyncio.wait({answer}, timeout=min(again_s, RECEIPT_S_MAX)))[0]:
+                        _publish(connection, f"{self._base}/up/{topic}", payload, retain=False)
+                        again_s *= 2
+                    return answer.result()
             except TimeoutError as error:
                 raise self._unanswered(connection, is_taken=acknowledged.done()) from error
         finally:
