@@ -9,7 +9,7 @@ import sys
 import time
 
 MODULES = (
-    "verifying", "scanning", "ledger", "pipeline", "delivery", "mqtt", "ingest", "console", "page", "process",
+    "verifying", "scanning", "ledger", "pipeline", "delivery", "mqtt", "drain", "ingest", "console", "page", "process",
 )  # fmt: skip
 
 

@@ -46,13 +46,14 @@ def drafts(count: int) -> list[Draft]:
 
 
 @asynccontextmanager
-async def platform(folder: Path):  # type: ignore[no-untyped-def]
-    """Run a platform process that knows the terminal kiosk-1."""
+async def platform(folder: Path, *mqtt: str):  # type: ignore[no-untyped-def]
+    """Run a platform process that knows the terminal kiosk-1; without a broker unless one is asked for."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
+    serve = ["-m", "platform_stub", "run", str(folder / "platform"), "--listen", f"127.0.0.1:{port}"]
     program = Program(
         "the platform",
-        ["-m", "platform_stub", "run", str(folder / "platform"), "--listen", f"127.0.0.1:{port}"],
+        [*serve, *(mqtt or ("--no-mqtt",))],
         folder / "platform.log",
         f"{url}/healthz",
     )
@@ -73,11 +74,11 @@ def trust_of(folder: Path) -> Trust:
     return Trust(parse_trust_list(path.read_bytes(), build_key), None, None, None)
 
 
-def filled_ledger(path: Path, key: object) -> LedgerFile:
+def filled_ledger(path: Path, key: object, cursor: str = HttpUplink.name) -> LedgerFile:
     """Return a ledger with a backlog."""
     file = LedgerFile.open(
         path, terminal="kiosk-1", signer=key, new_data_key=new_data_key, randomness=SystemRandomness(),  # type: ignore[arg-type]
-        uplinks=["http"],
+        uplinks=[cursor],
     )  # fmt: skip
     backlog = drafts(RECORDS)
     for start in range(0, RECORDS, 1_000):
@@ -107,15 +108,20 @@ async def drain(file: LedgerFile, url: str, trust: Trust, live_s: list[float] | 
         return elapsed_s
 
 
-async def send_raw(file: LedgerFile, url: str) -> float:
-    """Return how long the carrier and the ingest take for the same backlog, made into batches beforehand."""
+def batches_of(file: LedgerFile) -> list[bytes]:
+    """Return a backlog as batches, and close its ledger."""
     randomness, batches, after = SystemRandomness(), list[bytes](), 0
     while records := file.read(after, records_max=BATCH_RECORDS_MAX, bytes_max=BATCH_BYTES_MAX - BATCH_OVERHEAD_BYTES):
         head = file.sign_head_of(records[-1])
         batches.append(encode_batch(randomness.bytes(16), "kiosk-1", file.chain.ledger_id, records, head))
         after = records[-1].seq
     file.close()
-    waiting = iter(batches)
+    return batches
+
+
+async def send_raw(file: LedgerFile, url: str) -> float:
+    """Return how long the carrier and the ingest take for the same backlog, made into batches beforehand."""
+    waiting = iter(batches_of(file))
 
     async def sender(client: aiohttp.ClientSession) -> None:
         for batch in waiting:

@@ -26,8 +26,8 @@ from platform_stub.problem import Problem
 from platform_stub.status import MQTT
 from platform_stub.topics import Up
 
-IN_WORK_MAX = 64
-IN_WORK_OF_TERMINAL_MAX = 10  # eight batches, and something beside them
+IN_WORK_MAX = 128
+IN_WORK_OF_TERMINAL_MAX = 20  # eight batches, those from before a cut, whose receipts went nowhere, and what is beside
 WAITING_BYTES_MAX = 64 << 20
 SAYINGS_WAITING_MAX = 1_024
 PUBLISHES_UNACKNOWLEDGED_MAX = 256

@@ -82,8 +82,9 @@ async def open_link(stack: AsyncExitStack, config: Config, parts: Parts) -> Plat
     """Return the link that the configuration describes; None where it names no platform."""
     identity = Identity(config.terminal.id, config.terminal.site, f"scanward/{__version__}")
     queue, due, announcements = CommandQueue(), asyncio.Event(), Announcements(parts.store, parts.announced)
-    will = LastWill(identity, parts.signer, parts.clock)
-    events = Events(queue.offer, announcements.offer, due.set, lambda: None if mqtt is None else carriers.lost(mqtt))
+    linked, will = asyncio.Event(), LastWill(identity, parts.signer, parts.clock)
+    lost = lambda: None if mqtt is None else carriers.lost(mqtt)  # noqa: E731
+    events = Events(queue.offer, announcements.offer, partial(_set, due, linked), lost)
     mqtt = build_mqtt(config, identity, parts.randomness, will, events)
     found: list[Carrier] = [] if mqtt is None else [mqtt]
     if config.uplink.http is not None:
@@ -104,6 +105,7 @@ async def open_link(stack: AsyncExitStack, config: Config, parts: Parts) -> Plat
         signed_time=parts.signed_time,
         settings=config.delivery,
         commands=queue,
+        linked=linked,
     )
     succession = Succession(
         ledger=parts.ledger, history=parts.history, display=parts.console, new_delivery=new_delivery
@@ -200,3 +202,8 @@ def changing_of(said: Mapping[str, object]) -> object:
         {name: trust.get(name) for name in ("version", "freshness")} if isinstance(trust, dict) else None,
         scanners,
     )
+
+
+def _set(*events: asyncio.Event) -> None:
+    for event in events:
+        event.set()

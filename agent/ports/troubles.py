@@ -48,6 +48,10 @@ class CarrierDown(PlatformUnreachable):
     """There is no connection: nothing was sent. Another carrier may be tried at once with the same bytes."""
 
 
+class LinkBroke(PlatformUnreachable):
+    """The connection broke while an answer was awaited: what was sent may have arrived. Try again soon."""
+
+
 class PlatformRejected(Exception):
     """The platform answered and will not take this request.
 

@@ -8,7 +8,7 @@ of earlier ledgers go out between live ones (salvaged_delivery.py).
 import asyncio
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import msgspec
@@ -34,6 +34,7 @@ from agent.ports import (
     Display,
     Ledger,
     LedgerOvertaken,
+    LinkBroke,
     PlatformLied,
     PlatformRejected,
     PlatformUnreachable,
@@ -46,6 +47,8 @@ from agent.tasks.salvaged_delivery import RECORDS_BYTES_MAX, Outcome, SalvagedDe
 log = logging.getLogger(__name__)
 
 REFUSALS_MIN = 5  # times a record is refused, beside receipts for its neighbours, before it is parked
+CUT_DELAY_S_MAX = 0.25  # the pause after a link that broke, while such links bring receipts
+CUTS_MAX = 10  # rounds in a row that ended so and brought none: then it is trouble like any other
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -98,7 +101,9 @@ class Delivery:
         signed_time: SignedTime,
         settings: Settings,
         commands: CommandSink | None = None,
+        linked: asyncio.Event | None = None,
     ) -> None:
+        """linked: set by whoever makes a link to the platform; it ends a pause."""
         self._ledger = ledger
         self._uplink = uplink
         self._trust_store = trust_store
@@ -110,6 +115,8 @@ class Delivery:
         self._signed_time = signed_time
         self._settings = settings
         self._commands = commands
+        self._linked = linked or asyncio.Event()
+        self._cuts = 0  # in a row, without a receipt in between
         self._head: int | None = None  # the highest contiguous head that the platform has signed in this connection
         self._receipts = 0  # for batches, all of them valid
         self._bucket = TokenBucket(settings.rate_per_s, settings.burst)
@@ -133,12 +140,20 @@ class Delivery:
         backoff = _backoff(self._settings)
         self.cursor = await self._ledger.cursor(self._uplink.name)
         while True:
+            self._linked.clear()
+            receipts = self._receipts
             try:
                 await self._greet()
                 backoff.succeeded(self._now_s())
                 await self._report(True, "the platform answers")
                 await self._resend()
                 await self._drain_until_next_hello()
+            except LinkBroke as error:
+                self._cuts = 0 if self._receipts > receipts else self._cuts + 1
+                if self._cuts < CUTS_MAX:  # no fault of the platform, and no news: the next hello shows what is
+                    await self._pause(CUT_DELAY_S_MAX * self._randomness.uniform())
+                    continue
+                await self._report(False, str(error))
             except PlatformUnreachable as error:
                 await self._report(False, str(error))
             except PlatformRejected as error:
@@ -150,7 +165,13 @@ class Delivery:
                 raise
             else:
                 continue
-            await asyncio.sleep(backoff.delay_s(self._now_s(), self._randomness.uniform()))
+            await self._pause(backoff.delay_s(self._now_s(), self._randomness.uniform()))
+
+    async def _pause(self, delay_s: float) -> None:
+        """Wait, until a link stands again at most: records do not lie here meanwhile."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(delay_s):
+                await self._linked.wait()
 
     def greet_soon(self) -> None:
         """Say hello as soon as nothing is in flight: a way to the platform seems to have gone, or come back."""
@@ -259,7 +280,7 @@ class Delivery:
         """Read the next window, cut into batches."""
         batches = list[list[StoredRecord]]()
         after = self.cursor
-        for _ in range(self._settings.in_flight_max):
+        for _ in range(max(1, self._settings.in_flight_max >> self._cuts)):  # less, so that something comes through
             records = await self._ledger.read(after, records_max=BATCH_RECORDS_MAX, bytes_max=RECORDS_BYTES_MAX)
             if not records:
                 break

@@ -19,6 +19,7 @@ class Chaos:
     swallows_pubacks: bool = False
     delay_s: float = 0.0  # each way
     is_frozen: bool = False  # connections stay, nothing passes
+    knows_frames: bool = True  # MQTT; otherwise bytes pass as they come
     half_frames: bool = False  # at a cut, half of one more frame is sent down first
     cuts: int = 0
     connections: int = 0
@@ -75,7 +76,7 @@ class Chaos:
 
     async def _pass_down(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-            while True:
+            while self.knows_frames:
                 frame = await _frame(reader)
                 await self._hold()
                 if self.swallows_pubacks and frame[0] >> 4 == PUBACK:
@@ -83,6 +84,8 @@ class Chaos:
                     continue
                 writer.write(frame)
                 await writer.drain()
+        if not self.knows_frames:
+            await self._pass_up(reader, writer)
 
     async def _hold(self) -> None:
         if self.delay_s:

@@ -13,7 +13,7 @@ import msgspec
 from agent.adapters.uplinks.statuses import is_about_the_request, trouble_of
 from agent.adapters.uplinks.urls import Schemes, url_fault
 from agent.core.answers import printable
-from agent.ports import PlatformUnreachable
+from agent.ports import LinkBroke, PlatformUnreachable
 
 CBOR = "application/cbor"
 PROBLEM = "application/problem+json"  # RFC 9457; all of the platform's refusals are of this type
@@ -119,7 +119,11 @@ async def post(
             return answer
     except aiohttp.ServerDisconnectedError as error:
         # A TLS 1.3 server that refuses the client's certificate looks exactly like this.
-        raise PlatformUnreachable("the platform closed the connection before answering") from error
+        raise LinkBroke("the platform closed the connection before answering") from error
+    except aiohttp.ClientConnectorError as error:
+        raise PlatformUnreachable(f"no connection to the platform: {type(error).__name__}") from error
+    except (aiohttp.ClientOSError, aiohttp.ClientPayloadError) as error:
+        raise LinkBroke("the connection to the platform broke before the answer came") from error
     except aiohttp.ClientError as error:
         raise PlatformUnreachable(f"no connection to the platform: {type(error).__name__}") from error
     except TimeoutError as error:

@@ -8,6 +8,7 @@ broker can delay, not forge.
 import asyncio
 import itertools
 import logging
+import math
 import ssl
 from collections import Counter
 from collections.abc import Callable
@@ -29,7 +30,7 @@ from agent.adapters.uplinks.statuses import trouble_of
 from agent.adapters.uplinks.urls import Schemes, url_fault
 from agent.core.answers import id_of_hello_answer, id_of_receipt, id_of_request, printable, read_problem
 from agent.core.backoff import Backoff
-from agent.ports import CarrierDown, PlatformUnreachable, Randomness
+from agent.ports import CarrierDown, LinkBroke, PlatformUnreachable, Randomness
 
 log = logging.getLogger(__name__)
 _of_aiomqtt = logging.getLogger(f"{__name__}.aiomqtt")
@@ -43,9 +44,11 @@ TRUST_BYTES_MAX = 16_384
 COMMAND_BYTES_MAX = 4_096  # command.cddl, by way of hello.cddl
 RECONNECT_DELAY_S_FIRST = 0.1
 RECONNECT_DELAY_S_MAX = 30.0
-BROKEN_DELAY_S_MAX = 0.25  # after a link that stood: a cut is followed by a new connection at once, or nearly so
+BROKEN_DELAY_S_MAX = 0.05  # after a link that stood: a cut is followed by a new connection at once, or nearly so
 SERVED_S_MIN = 5.0  # a link served if an answer came by it, or it stood this long
 UNSERVING_MAX = 20  # links in a row that did not: two terminals of one name, each of which ends the other's
+HELLO_AGAIN_S_FIRST = 0.5  # doubles; a hello is 300 bytes, and its second answer is dropped
+RECEIPT_S_MAX = 300.0
 CONNECTING_S_MAX = 1.0  # how long a request waits for a connection that is being made, if the last one was not refused
 
 
@@ -74,7 +77,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             raise ValueError("certificate_file and key_file go together: give both or neither")
         if not 5 <= self.keep_alive_s <= 3_600:
             raise ValueError("keep_alive_s must lie in [5, 3600]")
-        if not (0.01 <= self.connect_timeout_s <= 60 and 0.01 <= self.receipt_timeout_s <= 300):  # also false for nan
+        # also false for nan
+        if not (0.01 <= self.connect_timeout_s <= 60 and 0.01 <= self.receipt_timeout_s <= RECEIPT_S_MAX):
             raise ValueError("connect_timeout_s must lie in [0.01, 60], receipt_timeout_s in [0.01, 300]")
 
     def files(self) -> dict[str, str | None]:
@@ -218,8 +222,11 @@ class MqttUplink:
         )
 
     async def hello(self, hello: bytes) -> bytes:
-        """Publish a hello; return its answer (ports.Uplink)."""
-        return await self._request("hello", hello)
+        """Publish a hello, again while nothing comes back; return its answer (ports.Uplink).
+
+        After a broker's restart the platform may be back there later than the terminal: the first hello is lost then.
+        """
+        return await self._request("hello", hello, again_s=HELLO_AGAIN_S_FIRST)
 
     async def send(self, batch: bytes) -> bytes:
         """Publish a batch; return its receipt (ports.Uplink)."""
@@ -236,7 +243,7 @@ class MqttUplink:
         """Publish the answer to a command; return once the broker has it (ports.Uplink)."""
         await self._tell("answer", answer, retain=False)
 
-    async def _request(self, topic: str, payload: bytes) -> bytes:
+    async def _request(self, topic: str, payload: bytes, *, again_s: float = math.inf) -> bytes:
         about = id_of_request(payload)
         if about is None:
             raise ValueError("a request without an id")
@@ -247,7 +254,10 @@ class MqttUplink:
             acknowledged = _publish(connection, f"{self._base}/up/{topic}", payload, retain=False)
             try:
                 async with asyncio.timeout(self._settings.receipt_timeout_s):
-                    return await answer
+                    while not (await asyncio.wait({answer}, timeout=min(again_s, RECEIPT_S_MAX)))[0]:
+                        _publish(connection, f"{self._base}/up/{topic}", payload, retain=False)
+                        again_s *= 2
+                    return answer.result()
             except TimeoutError as error:
                 raise self._unanswered(connection, is_taken=acknowledged.done()) from error
         finally:
@@ -336,7 +346,7 @@ class MqttUplink:
         """Let every request in flight fail at once: what it waits for would never come."""
         for waiting in itertools.chain.from_iterable(self._waiting.values()):
             if not waiting.done():
-                waiting.set_exception(PlatformUnreachable("the link to the broker broke before the answer came"))
+                waiting.set_exception(LinkBroke("the link to the broker broke before the answer came"))
 
 
 def _publish(connection: Connection, topic: str, payload: bytes, *, retain: bool) -> asyncio.Task[None]:

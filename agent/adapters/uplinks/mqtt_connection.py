@@ -164,6 +164,9 @@ class Connection:
         finally:
             # aiomqtt leaves the socket open after a connection that failed half-way or broke while reading.
             self._client._client._sock_close()  # noqa: SLF001
+            ended = self._client._disconnected  # noqa: SLF001
+            if ended.done() and not ended.cancelled():
+                ended.exception()  # asyncio would call it an error that nobody asked
 
     async def _read(self, take: Callable[[str, bytes], None]) -> None:
         try:
