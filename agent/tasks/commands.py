@@ -63,11 +63,14 @@ class CommandQueue:
     def __init__(self) -> None:
         self._waiting = deque[bytes]()
         self._news = asyncio.Event()
+        self._is_crowded = False  # and the log says so, once
 
     def offer(self, signed: bytes) -> None:
         """Take a command in; where too many wait, drop it: it comes again after the next hello."""
         if len(self._waiting) >= WAITING_MAX:
-            log.warning("too many commands at once: one is dropped, and will come again")
+            if not self._is_crowded:
+                log.warning("too many commands at once: some are dropped, and will come again")
+            self._is_crowded = True
         elif signed not in self._waiting:
             self._waiting.append(signed)
             self._news.set()
@@ -75,6 +78,7 @@ class CommandQueue:
     async def next(self) -> bytes:
         """Return the next command, unverified."""
         while not self._waiting:
+            self._is_crowded = False
             self._news.clear()
             await self._news.wait()
         return self._waiting.popleft()

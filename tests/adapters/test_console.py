@@ -150,11 +150,34 @@ async def test_a_call_in_progress_does_not_give_way_to_a_flood_of_connections(se
         writer.close()
 
 
+async def test_a_new_page_gets_in_at_once_while_strangers_send_bodies_that_never_come(served):
+    _, server, _ = served
+    port = int(server.address.rpartition(":")[2])
+    head = "POST /v1/sign-in HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\n"
+    head += "Content-Type: application/json\r\nContent-Length: 9\r\n\r\n"
+    strangers = [await asyncio.open_connection("127.0.0.1", port) for _ in range(CONNECTIONS_MAX)]
+    for _, writer in strangers:
+        writer.write(head.encode())
+    async with asyncio.timeout(5):
+        while server._runner.server.requests_count < CONNECTIONS_MAX:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        async with aiohttp.ClientSession(server.address) as page, page.get("/healthz") as answer:
+            assert answer.status == 200
+    for _, writer in strangers:
+        writer.close()
+
+
 async def test_where_all_connections_are_busy_new_ones_are_refused_and_it_is_told_once(served, caplog):
     _, server, _ = served
     port = int(server.address.rpartition(":")[2])
-    head = f"POST /v1/links HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n"
-    head += "Content-Type: application/json\r\nContent-Length: 9\r\n\r\n"  # and then the body does not come
+    never = asyncio.Event()
+
+    async def status() -> dict[str, object]:
+        await never.wait()
+        return {}
+
+    object.__setattr__(server.parts, "status", status)
+    head = f"GET /v1/status HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
     busy = [await asyncio.open_connection("127.0.0.1", port) for _ in range(CONNECTIONS_MAX)]
     for _, writer in busy:
         writer.write(head.encode())

@@ -133,6 +133,31 @@ async def test_staff_sign_in_with_the_pin_and_a_kiosk_is_a_kiosk_again_afterward
     assert by_cookie(entrance, key).role is None
 
 
+async def test_a_page_that_leaves_in_the_middle_of_signing_in_or_out_is_still_a_kiosk():
+    """Its cookie is the one it had: were that worth nothing, the screen in the hall would need a new link."""
+
+    class Slow(FakeValues):
+        is_slow = False
+
+        async def set(self, name: str, value: bytes) -> None:
+            await asyncio.sleep(60 if self.is_slow else 0)
+            await super().set(name, value)
+
+    values = Slow()
+    entrance = entrance_of(FakeClock(), values, pin=quick_pin())
+    kiosk = await entered(entrance, Role.KIOSK)
+    values.is_slow = True
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(entrance.sign_in(PIN, by_cookie(entrance, kiosk)), 10)
+    assert by_cookie(entrance, kiosk).role is Role.KIOSK
+    values.is_slow = False
+    staff = await entrance.sign_in(PIN, by_cookie(entrance, kiosk))
+    values.is_slow = True
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(entrance.sign_out(by_cookie(entrance, staff).session), 10)
+    assert by_cookie(entrance, staff).role is Role.KIOSK, "signed out all the same"
+
+
 async def test_an_idle_staff_session_on_a_kiosk_becomes_the_kiosk_again():
     entrance = entrance_of(FakeClock(), pin=quick_pin())
     key = await entrance.sign_in(PIN, by_cookie(entrance, await entered(entrance, Role.KIOSK)))

@@ -184,10 +184,14 @@ async def test_a_flood_of_forgeries_is_said_once_in_a_while_and_counted(agent):
     assert "and 59 more" in agent.display.notices[1][1]
 
 
-async def test_more_commands_than_may_wait_are_dropped(agent):
+async def test_more_commands_than_may_wait_are_dropped_and_the_log_says_so_once(agent, caplog):
     many = [command("identify", id_=number.to_bytes(16)) for number in range(WAITING_MAX + 20)]
-    await agent.take(*many)
+    with caplog.at_level("WARNING"):
+        await agent.take(*many)
     assert len(agent.done) == WAITING_MAX
+    assert [r.getMessage() for r in caplog.records if "too many commands" in r.getMessage()] == [
+        "too many commands at once: some are dropped, and will come again"
+    ]
 
 
 async def test_without_space_nothing_is_done_and_it_may_come_again(agent):

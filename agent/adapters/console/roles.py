@@ -184,15 +184,24 @@ class Entrance:
         if not is_right:
             return None
         self._failures, self._paused_until_ms = 0, 0
-        before = self._sessions.pop(caller.session, None) if caller.session is not None else None
-        return await self._begin(Role.STAFF, was_kiosk=before is not None and (before.was_kiosk or _is_kiosk(before)))
+        # The session before ends last: a page that leaves meanwhile has no other, and a kiosk would stay dark.
+        before = self._sessions.get(caller.session) if caller.session is not None else None
+        key = await self._begin(Role.STAFF, was_kiosk=before is not None and (before.was_kiosk or _is_kiosk(before)))
+        if caller.session is not None:
+            self._sessions.pop(caller.session, None)
+        return key
 
     async def sign_out(self, session: bytes) -> str | None:
         """End a staff session; return the key of the kiosk session that it was before, if it was one."""
-        found = self._sessions.pop(session, None)
-        if found is None or not (found.was_kiosk or _is_kiosk(found)):
+        found = self._sessions.get(session)
+        if found is None:
             return None
-        return await self._begin(Role.KIOSK)
+        self._leave(session, found)  # at once; where it was a kiosk's, it is that until the page has a new key
+        if not (found.was_kiosk or _is_kiosk(found)):
+            return None
+        key = await self._begin(Role.KIOSK)
+        self._sessions.pop(session, None)
+        return key
 
     async def _begin(self, role: Role, *, was_kiosk: bool = False) -> str:
         key = self._new_key()

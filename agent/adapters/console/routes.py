@@ -37,6 +37,16 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _Body = TypeVar("_Body")
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Whom a request tells that its whole body is there."""
+
+    tell: Callable[[], object]
+
+
+ARRIVAL = web.RequestKey("arrival", Arrival)
+
+
 class Problem(Exception):
     """A call that is refused, as application/problem+json (RFC 9457): `type` is a word, `detail` says what to do."""
 
@@ -106,6 +116,8 @@ async def read_body(request: web.Request, type_: type[_Body]) -> _Body:
             data = await request.read()
     except TimeoutError as error:
         raise Problem(408, "too-slow", "too slow", f"send the whole body within {BODY_S_MAX:.0f} s") from error
+    if ARRIVAL in request:
+        request[ARRIVAL].tell()
     try:
         return msgspec.json.decode(data or b"{}", type=type_)
     except msgspec.ValidationError as error:

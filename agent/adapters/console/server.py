@@ -16,7 +16,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from agent.adapters.console.calls import Calls, Parts
 from agent.adapters.console.pages import Pages
-from agent.adapters.console.routes import REQUEST_BYTES_MAX, Route, add_routes
+from agent.adapters.console.routes import ARRIVAL, REQUEST_BYTES_MAX, Arrival, Route, add_routes
 from agent.ports import AddressInUse
 
 log = logging.getLogger(__name__)
@@ -147,9 +147,13 @@ class ConsoleServer:
     ) -> web.StreamResponse:
         connection = request.protocol
         self._idle.pop(connection, None)
+        if request.can_read_body:  # one that sends its body slowly, or never, is no call in progress yet
+            self._idle[connection] = None
+            request[ARRIVAL] = Arrival(lambda: self._idle.pop(connection, None))
         try:
             return await handler(request)
         finally:
+            self._idle.pop(connection, None)  # the newest among them
             self._idle[connection] = None
 
     async def stop(self) -> None:
