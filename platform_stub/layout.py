@@ -9,6 +9,7 @@ database.toml names a server (place.py).
 import contextlib
 import fcntl
 import re
+import shutil
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,25 +41,41 @@ class Layout:
         self.mqtt = self.directory / "mqtt"
         self.database = self.directory / "platform.sqlite"
         self.database_choice = self.directory / "database.toml"
+        self._making = self.directory / ".init.lock"  # there from the first to the last moment of `init`
 
     def is_platform(self) -> bool:
         """Say whether the directory was made by `init`, completely."""
         return self.about.is_file()
 
     def is_vacant(self) -> bool:
-        """Say whether `init` may use it: absent, or empty but for registrations dropped early."""
-        if not self.directory.exists():
+        """Say whether `init` may use it: absent, empty but for registrations dropped early, or never finished."""
+        if not self.directory.exists() or (self._making.is_file() and not self.is_platform()):
             return True
         return self.directory.is_dir() and all(path == self.terminals for path in self.directory.iterdir())
 
-    def make(self, issuer: str) -> None:
-        """Make directories, keys, policy and an empty revocation list. Raises LayoutInvalid."""
+    @contextlib.contextmanager
+    def making(self, issuer: str) -> Iterator[None]:
+        """Let nobody else make it meanwhile. What ends in between may be begun again. Raises LayoutInvalid."""
+        self._require_vacant(issuer)
+        self.directory.mkdir(mode=0o750, parents=True, exist_ok=True)
+        with self.locked("init", busy=f"{self.directory} is being made by another scanward-platform"):
+            self._require_vacant(issuer)
+            yield
+            self._making.unlink()
+
+    def _require_vacant(self, issuer: str) -> None:
         if not _ISSUER.fullmatch(issuer) or '"' in issuer or "\\" in issuer:
             raise LayoutInvalid("the issuer is 1 to 32 printable characters without quotes, e.g. 4420")
         if not self.is_vacant():
             what = "is a platform already" if self.is_platform() else "is not empty and not a platform's directory"
             raise LayoutInvalid(f"{self.directory} {what}")
-        self.directory.mkdir(mode=0o750, parents=True, exist_ok=True)
+
+    def make(self) -> None:
+        """Make directories, keys, policy and an empty revocation list; what a killed `init` left goes first."""
+        for directory in (self.keys, self.repository):
+            shutil.rmtree(directory, ignore_errors=True)
+        for left in (self.root, *self.directory.glob(".*.new")):
+            left.unlink(missing_ok=True)
         self.terminals.mkdir(exist_ok=True)
         for directory in (self.repository, self.repository / "metadata", self.repository / "targets"):
             directory.mkdir()

@@ -119,6 +119,7 @@ class MqttCarrier:
         self._in_work = asyncio.Semaphore(IN_WORK_MAX)
         self._of_terminal: Counter[str] = Counter()
         self._dropped = 0
+        self._refused: Counter[str] = Counter()  # by terminal, of this connection: what each said that was no use
 
     def say(self, saying: Saying) -> None:
         """Publish soon; forgotten while there is no connection, since each begins with all that is to be said."""
@@ -166,6 +167,7 @@ class MqttCarrier:
                 raise aiomqtt.MqttError(f"{address.user} may not subscribe {topics.FROM_TERMINALS}: mend its rights")
             while not self._sayings.empty():
                 self._sayings.get_nowait()
+            self._refused.clear()
             self._of_terminal.clear()  # and anew: a task that never began gave nothing back
             self._in_work = asyncio.Semaphore(IN_WORK_MAX)
             async with asyncio.TaskGroup() as group:
@@ -219,7 +221,7 @@ class MqttCarrier:
                 case topics.ANSWER:
                     await self._conversation.answer(body, place)
                 case _:
-                    _log.warning("%s publishes on an unknown topic", up.terminal)
+                    self._warn(up, "is on a topic that means nothing")
         except Problem as problem:
             return self._refusal(up, body, problem)
         except DatabaseBroken:
@@ -231,13 +233,19 @@ class MqttCarrier:
 
     def _refusal(self, up: Up, body: bytes, problem: Problem) -> tuple[str, bytes] | None:
         if up.what not in (topics.HELLO, topics.BATCH):
-            _log.warning("a message of %s on up/%s is refused: %s", up.terminal, up.what, problem.code)
+            self._warn(up, f"is refused: {problem.code}")
             return None
         about = _id_of(body)
         if about is None:  # nobody could tell what it is about
-            _log.warning("a message of %s on up/%s has no id and is refused: %s", up.terminal, up.what, problem.code)
+            self._warn(up, f"has no id and is refused: {problem.code}")
             return None
         return topics.PROBLEM, cbor.encode({1: about, 2: problem.status, 3: f"{problem.code}: {problem.detail}"})
+
+    def _warn(self, up: Up, what: str) -> None:
+        """Write that a message is of no use: of each terminal the 1st, 2nd, 4th, 8th ..., or it could fill the log."""
+        self._refused[up.terminal] += 1
+        if (count := self._refused[up.terminal]).bit_count() == 1:
+            _log.warning("a message of %s on up/%s %s (%d such messages so far)", up.terminal, up.what, what, count)
 
 
 async def _publish(client: aiomqtt.Client, saying: Saying) -> None:

@@ -37,9 +37,10 @@ _log = logging.getLogger(__name__)
 def make_platform(directory: Path, issuer: str, now_s: int) -> None:
     """Make an empty directory a platform: keys, policy, TUF repository. Raises LayoutInvalid."""
     layout = Layout(directory)
-    layout.make(issuer)
-    Repository(layout).found(issuer, now_s)
-    layout.seal(issuer, now_s)
+    with layout.making(issuer):
+        layout.make()
+        Repository(layout).found(issuer, now_s)
+        layout.seal(issuer, now_s)
 
 
 async def serve(

@@ -250,6 +250,16 @@ async def test_nothing_personal_and_no_markup_of_an_event_gets_into_the_page(sta
     assert await staff.page.locator("img").count() == 0
 
 
+async def test_notices_are_named_in_the_pages_language_and_only_what_needs_a_person_is_marked(staff, pages):
+    pages.publish("notice", {"topic": "uplink", "text": "the platform answers"})
+    pages.publish("notice", {"topic": "parked", "text": "the platform rejected record 17"})
+    await staff.page.wait_for_selector("#notices li:nth-child(2)")
+    lines = staff.page.locator("#notices li")
+    assert [await lines.nth(n).locator("strong").inner_text() for n in (0, 1)] == ["平台拒收", "平台连接"]
+    assert [await lines.nth(n).get_attribute("data-tone") for n in (0, 1)] == ["trouble", "none"]
+    assert [await lines.nth(n).locator("small").get_attribute("lang") for n in (0, 1)] == ["en", "en"]
+
+
 @pytest.mark.parametrize("screen", [(1280, 900), (390, 844)], ids=["desk", "phone"])
 async def test_axe_finds_nothing_serious_in_either_language(open_page, pages, screen):
     staff = await open_page("/staff", viewport={"width": screen[0], "height": screen[1]})

@@ -265,6 +265,17 @@ async def test_a_terminal_that_says_too_much_at_once_is_cut_short_and_the_rest_a
     assert "says too much at once" in caplog.text
 
 
+async def test_a_terminal_that_sends_garbage_without_end_does_not_fill_the_log(run_with_broker, terminal, caplog):
+    async with run_with_broker(terminal) as (platform, at), login(platform, at, terminal) as line:
+        for number in range(400):
+            await line.say(("hello", "batch", "status", "answer", "nothing")[number % 5], b"\xff\0" * 50)
+            if number % 5 == 4:
+                await line.ask("hello", terminal.hello(), "hello")  # heard in between, as ever
+    said = [text for text in caplog.messages if text.startswith(f"a message of {terminal.id} ")]
+    assert 1 <= len(said) <= 9
+    assert "such messages so far" in said[-1]
+
+
 async def test_what_waits_is_bounded_by_its_bytes(monkeypatch, caplog):
     monkeypatch.setattr(mqtt, "WAITING_BYTES_MAX", 1_000)
     inbox = mqtt._Inbox()

@@ -110,6 +110,41 @@ def test_a_bad_directory_is_one_clear_line(tmp_path, capsys, command):
         assert said.err.startswith("scanward-platform: ")
 
 
+HALF = """
+import sys, time
+from pathlib import Path
+from platform_stub.layout import Layout
+layout = Layout(Path(sys.argv[1]))
+with layout.making("4420"):
+    layout.make()
+    print("half", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_an_init_that_was_killed_is_begun_again_and_one_that_works_is_left_alone(tmp_path, capsys):
+    directory = tmp_path / "made"
+    half = subprocess.Popen([sys.executable, "-c", HALF, str(directory)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert half.stdout.readline() == "half\n"
+        issuer_key = (directory / "keys" / "issuer-es256.pem").read_bytes()
+        assert cli.main(["init", str(directory)]) == 1
+        assert "is being made by another scanward-platform" in capsys.readouterr().err
+        assert (directory / "keys" / "issuer-es256.pem").read_bytes() == issuer_key
+    finally:
+        half.kill()
+        half.communicate()
+    assert cli.main(["init", str(directory)]) == 0
+    assert cli.main(["mint", "--dir", str(directory), "--type", "static", "--person", "invented"]) == 0
+    keys = {path.name: path.read_bytes() for path in (directory / "keys").iterdir()}
+    assert keys["issuer-es256.pem"] != issuer_key
+    assert cli.main(["init", str(directory)]) == 1
+    assert keys == {path.name: path.read_bytes() for path in (directory / "keys").iterdir()}
+    (directory / "platform.toml").unlink()
+    assert cli.main(["init", str(directory)]) == 1, "a finished platform that lost a file is not written over"
+    assert keys == {path.name: path.read_bytes() for path in (directory / "keys").iterdir()}
+
+
 def test_init_makes_keys_only_the_owner_reads_and_never_writes_over(tmp_path, capsys):
     directory = tmp_path / "p"
     assert cli.main(["init", str(directory), "--issuer", "4401"]) == 0

@@ -12,6 +12,9 @@ const LIVE = new Set(["open", "asking"]);
 const UNHEARD_MS = 3000; // a card the status does not name, this long after it was last heard of, is over
 const TAKES_ITEMS = new Set(["dispensing"]);
 
+/** Return seconds as minutes and seconds. */
+const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+
 /** The list of cards. `changed(count, is_new)` is told of each change. */
 export class Pending {
   constructor(list, changed) {
@@ -149,7 +152,7 @@ class Card {
 
   draw_left() {
     const is_told = this.left_s !== null && this.left_s !== undefined;
-    this.left.textContent = is_told ? `${word("seconds_left")}: ${Math.max(0, this.left_s)}` : "";
+    this.left.textContent = is_told ? `${word("time_left")} ${clock(Math.max(0, this.left_s))}` : "";
   }
 
   async post(verb, body = {}) {

@@ -8,6 +8,9 @@ const DEPTH_MAX = 6;
 
 export const word = (key) => kiosk_word(key, language, STAFF_WORDS);
 
+// Notices that somebody has to do something about; the others only tell what has changed.
+const URGENT = new Set(["ledger-full", "ledger", "parked", "conflict"]);
+
 /** Make an element: make("p", {class: "none"}, "text", child, …). A property beginning with "on" is a listener. */
 export function make(kind, properties = {}, ...children) {
   const element = document.createElement(kind);
@@ -35,6 +38,14 @@ export function mark(tone) {
 export function row(tone, title, sentence, ...end) {
   const what = make("div", { class: "what" }, make("strong", {}, title), make("small", {}, sentence));
   return make("li", { class: "row", "data-tone": tone }, mark(tone), what, ...end);
+}
+
+/** A notice as one line: what it is about in the page's language, what the agent says in the agent's, which is English. */
+export function notice_row({ topic, text }, when) {
+  const title = `notice_${topic}` in STAFF_WORDS ? word(`notice_${topic}`) : topic;
+  const line = row(URGENT.has(topic) ? "trouble" : "none", title, text ?? "", make("span", { class: "when" }, when));
+  line.querySelector("small").lang = "en";
+  return line;
 }
 
 /** A decision as one line; `when` is empty for what happened before the page was opened. */

@@ -3,7 +3,7 @@
 
 import { ask, follow } from "/assets/live.js";
 import { Pending } from "/assets/pending.js";
-import { decision_row, make, row, state_rows, tree, word } from "/assets/staff-view.js";
+import { decision_row, make, notice_row, row, state_rows, tree, word } from "/assets/staff-view.js";
 import { LANGUAGES, language, other, switch_language } from "/assets/words.js";
 
 const DECISIONS_MAX = 50;
@@ -55,7 +55,7 @@ function fill(id, rows) {
 }
 
 const draw_decisions = () => fill("decisions", decisions.map(({ event, when }) => decision_row(event, when)));
-const draw_notices = () => fill("notices", notices.map(({ topic, text }) => row("provisional", topic, text)));
+const draw_notices = () => fill("notices", notices.map(({ event, when }) => notice_row(event, when)));
 
 function draw_state() {
   at("terminal").textContent = status?.terminal ?? "";
@@ -95,7 +95,8 @@ function take(topic, data) {
     delivery = data;
     draw_state();
   } else if (topic === "notice") {
-    notices = [data, ...notices].slice(0, NOTICES_MAX);
+    const when = now - followed_at > LIVE_AFTER_MS ? new Date().toLocaleTimeString("en-GB") : "";
+    notices = [{ event: data, when }, ...notices].slice(0, NOTICES_MAX);
     draw_notices();
     if (data.topic === "parked") load_parked();
   }
