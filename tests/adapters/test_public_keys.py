@@ -57,11 +57,17 @@ def test_usual_keys_load_no_reader_of_unusual_ones(tmp_path):
     program = """
 import sys
 from pathlib import Path
+from agent.adapters.clock import SystemRandomness
 from agent.adapters.keys import sealing, signing, verification
+from agent.core.transaction import Recipient
 path = Path(sys.argv[1]) / "key.pem"
 key = signing.load_or_create(path)
 verification.build_key("EdDSA", key.spki).verify(key.sign(b"x"), b"x")
-print([name for name in sys.modules if "serialization.ssh" in name])
+recipient = Recipient(bytes(8), bytes.fromhex(sys.argv[2]))
+sealing.new_data_key([recipient], bytes(16), SystemRandomness()).seal(bytes(12), b"x", b"")
+print([name for name in sys.modules if "serialization.ssh" in name or "backends" in name])
 """
-    run = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
+    spki = der(KINDS["X25519"]().public_key()).hex()
+    command = [sys.executable, "-c", program, str(tmp_path), spki]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"

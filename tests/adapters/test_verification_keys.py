@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +118,14 @@ def test_a_point_that_is_not_on_the_curve_does_not_fit() -> None:
 def test_any_other_algorithm_is_not_to_be_had(alg: str) -> None:
     with pytest.raises(AlgorithmUnavailable):
         build_key(alg, spki(ec.generate_private_key(ec.SECP256R1())))
+
+
+def test_the_usual_keys_load_no_old_backend() -> None:
+    program = (
+        "import sys; from agent.adapters.keys.verification import build_key;"
+        "key = build_key('ES256', bytes.fromhex(sys.argv[1])); assert not key.verify(bytes(31) + b'1' * 33, b'x');"
+        "print([name for name in sys.modules if name.startswith('cryptography.hazmat.backends')])"
+    )
+    key = spki(ec.generate_private_key(ec.SECP256R1())).hex()
+    run = subprocess.run([sys.executable, "-c", program, key], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"

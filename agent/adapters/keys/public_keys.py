@@ -21,9 +21,20 @@ def read_public_key(spki: bytes) -> object:
         if spki.startswith(_ED25519_HEAD):
             return Ed25519PublicKey.from_public_bytes(spki[-_RAW_BYTES:])
         if spki.startswith(_X25519_HEAD):
-            return X25519PublicKey.from_public_bytes(spki[-_RAW_BYTES:])
+            return _x25519(spki[-_RAW_BYTES:])
     if len(spki) == len(_P256_HEAD) + _POINT_BYTES and spki.startswith(_P256_HEAD + _UNCOMPRESSED):
         return EllipticCurvePublicKey.from_encoded_point(SECP256R1(), spki[-_POINT_BYTES:])
     from cryptography.hazmat.primitives.serialization import load_der_public_key  # noqa: PLC0415 - see above
 
     return load_der_public_key(spki)
+
+
+def _x25519(raw: bytes) -> object:
+    """Return the key the way the library itself makes it, without the 0.5 MB it first loads to ask whether it can."""
+    try:
+        from cryptography.hazmat.bindings._rust import openssl  # noqa: PLC0415 - not a promised name
+
+        make = openssl.x25519.from_public_bytes
+    except (ImportError, AttributeError):
+        make = X25519PublicKey.from_public_bytes
+    return make(raw)

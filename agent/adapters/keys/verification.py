@@ -10,14 +10,28 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hashes import SHA256, HashAlgorithm
 
 from agent.adapters.keys.public_keys import read_public_key
 from agent.core.trust_list import AlgorithmUnavailable, VerificationKey
 
 SIGNATURE_BYTES = 64
 _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # SEC 2, §2.4.2
-_ES256 = ECDSA(SHA256())
+_SHA256 = SHA256()
+
+
+class _EcdsaWithSha256(ECDSA):
+    """The same as ECDSA(SHA256()), which on being made loads 0.5 MB to ask about a way of signing."""
+
+    def __init__(self) -> None:
+        pass
+
+    @property
+    def algorithm(self) -> HashAlgorithm:
+        return _SHA256
+
+
+_ES256 = _EcdsaWithSha256()
 
 
 @dataclass(frozen=True, slots=True)
