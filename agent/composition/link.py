@@ -83,7 +83,11 @@ async def open_link(stack: AsyncExitStack, config: Config, parts: Parts) -> Plat
     identity = Identity(config.terminal.id, config.terminal.site, f"scanward/{__version__}")
     queue, due, announcements = CommandQueue(), asyncio.Event(), Announcements(parts.store, parts.announced)
     linked, will = asyncio.Event(), LastWill(identity, parts.signer, parts.clock)
-    lost = lambda: None if mqtt is None else carriers.lost(mqtt)  # noqa: E731
+
+    def lost() -> None:
+        if mqtt is not None:
+            carriers.lost(mqtt)
+
     events = Events(queue.offer, announcements.offer, partial(_set, due, linked), lost)
     mqtt = build_mqtt(config, identity, parts.randomness, will, events)
     found: list[Carrier] = [] if mqtt is None else [mqtt]
