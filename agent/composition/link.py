@@ -96,24 +96,7 @@ async def open_link(stack: AsyncExitStack, config: Config, parts: Parts) -> Plat
     if not found:
         return None
     carriers = Carriers(found, display=parts.console, settings=config.carriers)
-    new_delivery = partial(
-        Delivery,
-        ledger=parts.ledger,
-        uplink=carriers,
-        trust_store=parts.store,
-        identity=identity,
-        history=parts.history,
-        display=parts.console,
-        clock=parts.clock,
-        randomness=parts.randomness,
-        signed_time=parts.signed_time,
-        settings=config.delivery,
-        commands=queue,
-        linked=linked,
-    )
-    succession = Succession(
-        ledger=parts.ledger, history=parts.history, display=parts.console, new_delivery=new_delivery
-    )
+    succession = build_succession(config, identity, parts, carriers, queue, linked)
     carriers.greet_soon = succession.greet_soon
     commands = Commands(
         queue,
@@ -140,6 +123,28 @@ async def open_link(stack: AsyncExitStack, config: Config, parts: Parts) -> Plat
         connected_at_ms=lambda: will.signed_at_ms if carriers.in_use is mqtt else None,
     )
     return PlatformLink(carriers, mqtt, succession, commands, heartbeat, announcements)
+
+
+def build_succession(
+    config: Config, identity: Identity, parts: Parts, carriers: Carriers, commands: CommandQueue, linked: asyncio.Event
+) -> Succession:
+    """Return what delivers ledger after ledger. linked: set when a link to the platform stands."""
+    new_delivery = partial(
+        Delivery,
+        ledger=parts.ledger,
+        uplink=carriers,
+        trust_store=parts.store,
+        identity=identity,
+        history=parts.history,
+        display=parts.console,
+        clock=parts.clock,
+        randomness=parts.randomness,
+        signed_time=parts.signed_time,
+        settings=config.delivery,
+        commands=commands,
+        linked=linked,
+    )
+    return Succession(ledger=parts.ledger, history=parts.history, display=parts.console, new_delivery=new_delivery)
 
 
 class LastWill:
