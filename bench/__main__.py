@@ -10,6 +10,7 @@ import time
 
 MODULES = (
     "verifying", "scanning", "ledger", "pipeline", "delivery", "mqtt", "ingest", "console", "page", "process",
+    "endurance",
 )  # fmt: skip
 
 
