@@ -9,7 +9,10 @@ import sys
 import time
 
 MODULES = (
-    "verifying", "scanning", "ledger", "pipeline", "delivery", "mqtt", "drain", "ingest", "console", "page", "process",
+MODULES = (
+    "verifying", "scanning", "ledger", "pipeline", "delivery", "drain", "mqtt", "ingest", "console", "page", "process",
+    "endurance",
+)  # fmt: skip
 )  # fmt: skip
 
 

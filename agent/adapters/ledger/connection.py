@@ -15,6 +15,7 @@ from agent.ports import LedgerUnusable
 
 OWNER_BUSY_MS = 5_000  # how long the owner waits for `scanward queue retry` to finish its one small commit
 READER_BUSY_MS = 10_000
+PAGES_CACHED_KIB = 512  # SQLite's own default, 2 MiB, fills within a day's scans; the kernel caches the file as well
 _STATEMENTS_CACHED = 100
 
 
@@ -24,6 +25,7 @@ def connect(path: Path, *, vfs: str | None = None) -> apsw.Connection:
     connection = _connection(path, "psow=0", flags, vfs)
     try:
         connection.set_busy_timeout(OWNER_BUSY_MS)
+        connection.pragma("cache_size", -PAGES_CACHED_KIB)
         connection.pragma("auto_vacuum", 2)  # incremental; takes effect in a new file only
         connection.pragma("journal_mode", "wal")
         _make_durable(connection)
