@@ -9,10 +9,8 @@ import sys
 import time
 
 MODULES = (
-MODULES = (
     "verifying", "scanning", "ledger", "pipeline", "delivery", "drain", "mqtt", "ingest", "console", "page", "process",
     "endurance",
-)  # fmt: skip
 )  # fmt: skip
 
 

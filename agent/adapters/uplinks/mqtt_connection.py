@@ -93,7 +93,7 @@ class Connection:
     def _watch_socket(self) -> None:
         """Hear of the socket's opening and closing, which aiomqtt does not pass on before it is connected."""
         loop, paho = asyncio.get_running_loop(), self._client._client  # noqa: SLF001
-        on_open, on_close = paho.on_socket_open, paho.on_socket_close
+        on_open, on_close, on_write = paho.on_socket_open, paho.on_socket_close, paho.on_socket_register_write
 
         def opened(*args: Any) -> None:  # in the thread that connects
             if on_open is not None:
@@ -105,7 +105,15 @@ class Connection:
                 on_close(*args)
             loop.call_soon_threadsafe(self._closed.set)
 
-        paho.on_socket_open, paho.on_socket_close = opened, closed
+        def writing(*args: Any) -> None:
+            # aiomqtt notes the descriptor now and watches it later: a cut may have closed it, and it be another's by then.
+            def watch() -> None:
+                if on_write is not None and args[-1].fileno() != -1:
+                    on_write(*args)
+
+            loop.call_soon_threadsafe(watch)
+
+        paho.on_socket_open, paho.on_socket_close, paho.on_socket_register_write = opened, closed, writing
 
     def _bound_messages(self) -> None:
         """End the link at a message that is too long, before any of it is read: paho would gather it whole."""
