@@ -1,6 +1,7 @@
 """What the agent holds after thousands of scans: memory must not grow with what was scanned, shown and delivered.
 
 A replay scanner gives codes as fast as the agent takes them; MQTT carries the records, a program and both pages listen.
+One-time codes are few: each is remembered, about 200 bytes, until it has expired; here a day's worth comes in a minute.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from platform_stub.issuer import Issuer, card_of
 SCANS = 20_000
 WARM_SCANS = 5_000  # until then caches and queues of fixed size fill
 GROWTH_KB_PER_1000_MAX = 50.0
+ONCE_EVERY = 10
 SAMPLE_S = 0.25
 END_S_MAX = 400.0
 SCANNER = '[[scanners]]\nid = "replayed"\ntype = "replay"\npath = "{path}"\nstep = "payment"\n'
@@ -62,13 +64,14 @@ async def measure(folder: Path) -> list[tuple[int, int]]:
 
 
 def write_codes(setting: Setting, path: Path) -> Path:
-    """Write codes of each kind, every one different: to be used once, on paper, forged, and none at all."""
+    """Write codes of each kind, every one different: on paper, forged, none at all, now and then for one use."""
     issuer, now_s = Issuer(setting.platform_folder), int(time.clock_gettime(time.CLOCK_REALTIME))
     with path.open("w") as file:
         for number in range(SCANS // 4):
             card = card_of(f"nobody {number}")
-            once = issuer.mint_dynamic(card, now_s)
-            for text in (once, issuer.mint_static(card, now_s - 60), flip_one_bit(once), f"noise {number}"):
+            paper = issuer.mint_static(card, now_s - 60)
+            often = issuer.mint_dynamic(card, now_s) if number % ONCE_EVERY == 0 else f"more noise {number}"
+            for text in (paper, flip_one_bit(paper), f"noise {number}", often):
                 file.write(f"{text}\n")
     return path
 

@@ -106,7 +106,7 @@ class Connection:
             loop.call_soon_threadsafe(self._closed.set)
 
         def writing(*args: Any) -> None:
-            # aiomqtt notes the descriptor now and watches it later: a cut may have closed it, and it be another's by then.
+            # aiomqtt notes the descriptor now and watches it later: by then a cut may have closed it.
             def watch() -> None:
                 if on_write is not None and args[-1].fileno() != -1:
                     on_write(*args)
