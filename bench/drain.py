@@ -27,7 +27,7 @@ from bench.doubles import FixedTrust, SilentDisplay
 from bench.line import Line
 from bench.publisher import Login, publish
 from demo.processes import free_port
-from platform_stub.credentials import password_file, password_of
+from platform_stub.mqtt.credentials import password_file, password_of
 
 ROUNDS = 3
 LET_IN_S_MAX = 20.0

@@ -14,7 +14,7 @@ from bench.line import Line
 from demo.onlookers import Onlookers
 from demo.setting import Setting, running, usage_of
 from demo.visit import flip_one_bit
-from platform_stub.issuer import Issuer, card_of
+from platform_stub.issuing.issuer import Issuer, card_of
 
 SCANS = 20_000
 WARM_SCANS = 5_000  # until then caches and queues of fixed size fill

@@ -17,16 +17,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bench.doubles import BODY
 from bench.line import Line
-from platform_stub import archive
-from platform_stub.chain import CheckedBatch, Item, hash_of, hash_of_nothing
-from platform_stub.cose import Signed
-from platform_stub.database import Database, Job, Transaction
-from platform_stub.databases import open_database
-from platform_stub.dialect import rows_insert_for_postgresql, rows_insert_of
-from platform_stub.message import Batch, Head
-from platform_stub.place import Server
-from platform_stub.record import Record
-from platform_stub.statements import INSERT_RECORD
+from platform_stub.storage import archive
+from platform_stub.storage.database import Database, Job, Transaction
+from platform_stub.storage.databases import open_database
+from platform_stub.storage.dialect import rows_insert_for_postgresql, rows_insert_of
+from platform_stub.storage.place import Server
+from platform_stub.storage.statements import INSERT_RECORD
+from platform_stub.wire.chain import CheckedBatch, Item, hash_of, hash_of_nothing
+from platform_stub.wire.cose import Signed
+from platform_stub.wire.message import Batch, Head
+from platform_stub.wire.record import Record
 from tests.fakes import postgresql
 
 TERMINALS = 8  # at once, each batch after batch

@@ -32,7 +32,7 @@ from agent.core.trust_list import Trust, parse_revoked, parse_trust_list
 from agent.tasks.checkpoint import Checkpoint
 from bench.doubles import FixedTrust, SilentDisplay
 from bench.line import Line
-from platform_stub.issuer import Issuer
+from platform_stub.issuing.issuer import Issuer
 from platform_stub.platform import make_platform
 
 SCANS = 600

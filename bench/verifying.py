@@ -25,8 +25,8 @@ from agent.core.time_interval import Interval, Stamp
 from agent.core.trust_list import RevocationList, Trust, parse_revoked, parse_trust_list
 from agent.core.verification import verify
 from bench.line import Line
-from platform_stub.health_code import DYNAMIC, HealthCode, write_code
-from platform_stub.sm2 import Sm2PrivateKey
+from platform_stub.wire.health_code import DYNAMIC, HealthCode, write_code
+from platform_stub.wire.sm2 import Sm2PrivateKey
 
 VERIFY_RATIO_MAX = 1.5
 RECOGNISE_RATIO_MAX = 0.25

@@ -18,7 +18,7 @@ from demo.setting import Setting, Usage, running, usage_of
 from demo.stage import Stage
 from demo.verdict import Verdict, judge
 from demo.visit import visit
-from platform_stub.issuer import Issuer
+from platform_stub.issuing.issuer import Issuer
 from platform_stub.platform import make_platform
 
 

@@ -23,7 +23,7 @@ from demo.pages import PIN, ConsolePages
 from demo.setting import running
 from demo.stage import Stage
 from demo.visit import visit
-from platform_stub.issuer import Issuer
+from platform_stub.issuing.issuer import Issuer
 
 SCREENS = {"landscape": (1024, 600), "portrait": (1080, 1920), "small": (800, 480), "large": (1920, 1080)}
 DRAWN_MS_MAX = 10_000

@@ -16,7 +16,7 @@ from demo.display import Display, program
 from demo.link import Link
 from demo.processes import Program, free_port, service_environment
 from demo.tty import TtyScanner
-from platform_stub.credentials import password_file, password_of
+from platform_stub.mqtt.credentials import password_file, password_of
 
 START_S_MAX = 20.0
 CHANGE_S_MAX = 45.0  # a busy machine's time-outs and pauses, one after another

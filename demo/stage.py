@@ -10,7 +10,7 @@ from demo.onlookers import Onlookers
 from demo.setting import Setting
 from demo.tty import TtyScanner
 from demo.verdict import identities_held
-from platform_stub.issuer import Issuer
+from platform_stub.issuing.issuer import Issuer
 
 READ_S_MAX = 5.0
 DELIVERY_S_MAX = 60.0

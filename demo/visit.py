@@ -8,11 +8,11 @@ from itertools import count
 from demo.journal import Journal
 from demo.setting import is_delivering_over
 from demo.stage import Stage
-from platform_stub.base45 import decode as base45_decode
-from platform_stub.base45 import encode as base45_encode
-from platform_stub.issuer import national_dynamic_text, national_static_text
+from platform_stub.issuing.issuer import national_dynamic_text, national_static_text
+from platform_stub.issuing.national import NationalCodes
 from platform_stub.layout import Layout
-from platform_stub.national import NationalCodes
+from platform_stub.wire.base45 import decode as base45_decode
+from platform_stub.wire.base45 import encode as base45_encode
 
 NAME, NUMBER = "Nemo Nobody-Invented", "000000190001010000"  # nobody's: planted, to be looked for in every log
 NATIONAL = ("provisional", "family.no-offline-proof")

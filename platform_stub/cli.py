@@ -10,22 +10,25 @@ from pathlib import Path
 
 import segno
 
-from platform_stub import clock, issuer, keys, mqtt_options, repository, terminal_statements
+from platform_stub import clock, keys
 from platform_stub import commands as terminal_commands
-from platform_stub.credentials import PLATFORM_USER, PasswordUnusable, password_of
-from platform_stub.database import DatabaseBroken, Row
-from platform_stub.databases import open_database
-from platform_stub.issuer import Issuer
+from platform_stub.issuing import issuer, repository
+from platform_stub.issuing.issuer import Issuer
+from platform_stub.issuing.national import NationalCodes
+from platform_stub.issuing.repository import Repository
 from platform_stub.keys import KeyUnusable
 from platform_stub.layout import Layout, LayoutInvalid
-from platform_stub.mqtt_options import MqttUsageWrong
-from platform_stub.national import NationalCodes
-from platform_stub.place import PlaceInvalid, Server, choose_place
+from platform_stub.mqtt import options as mqtt_options
+from platform_stub.mqtt.credentials import PLATFORM_USER, PasswordUnusable, password_of
+from platform_stub.mqtt.options import MqttUsageWrong
 from platform_stub.platform import MqttWay, make_platform, serve
 from platform_stub.registry import RegistrationInvalid, Registry, register
-from platform_stub.repository import Repository
-from platform_stub.tables import time_of
-from platform_stub.terminal_rows import command_state
+from platform_stub.storage import terminal_statements
+from platform_stub.storage.database import DatabaseBroken, Row
+from platform_stub.storage.databases import open_database
+from platform_stub.storage.place import PlaceInvalid, Server, choose_place
+from platform_stub.web.tables import time_of
+from platform_stub.web.terminal_rows import command_state
 
 DEFAULT_ISSUER = "4420"
 DEFAULT_LISTEN = "127.0.0.1:8080"

@@ -12,12 +12,13 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from platform_stub import cbor, cose, terminal_statements
-from platform_stub.cose import Signed, is_signed_by
-from platform_stub.database import Transaction
-from platform_stub.fields import MILLISECONDS, TERMINAL_ID, Check, octets, one_of, text, text_up_to
 from platform_stub.files import write_file
-from platform_stub.message import MessageInvalid, read_signed_fields
+from platform_stub.storage import terminal_statements
+from platform_stub.storage.database import Transaction
+from platform_stub.wire import cbor, cose
+from platform_stub.wire.cose import Signed, is_signed_by
+from platform_stub.wire.fields import MILLISECONDS, TERMINAL_ID, Check, octets, one_of, text, text_up_to
+from platform_stub.wire.message import MessageInvalid, read_signed_fields
 
 COMMAND_AAD, ANSWER_AAD = "scanward-command-1", "scanward-answer-1"
 COMMAND_BYTES_MAX = 4_096

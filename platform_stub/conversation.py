@@ -9,11 +9,15 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from platform_stub import archive, commands, status
-from platform_stub.chain import CheckedBatch, check_batch, hash_of_nothing
+from platform_stub import commands, status
 from platform_stub.changes import Changes
-from platform_stub.database import Database, Transaction
-from platform_stub.message import (
+from platform_stub.registry import Terminal
+from platform_stub.speakers import Speakers
+from platform_stub.storage import archive
+from platform_stub.storage.database import Database, Transaction
+from platform_stub.web.problem import Problem
+from platform_stub.wire.chain import CheckedBatch, check_batch, hash_of_nothing
+from platform_stub.wire.message import (
     HEAD_AAD,
     PROTOCOL_VERSION,
     Batch,
@@ -22,10 +26,7 @@ from platform_stub.message import (
     read_batch,
     read_hello,
 )
-from platform_stub.problem import Problem
-from platform_stub.receipt import ContiguousHead, hello_answer, sign_receipt
-from platform_stub.registry import Terminal
-from platform_stub.speakers import Speakers
+from platform_stub.wire.receipt import ContiguousHead, hello_answer, sign_receipt
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ The archive reads what is held and writes what is decided here, in one commit.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from platform_stub.chain import BAD_SIGNATURE, CheckedBatch, Item
-from platform_stub.receipt import ContiguousHead, Result, Status
+from platform_stub.wire.chain import BAD_SIGNATURE, CheckedBatch, Item
+from platform_stub.wire.receipt import ContiguousHead, Result, Status
 
 FORK = "ledger.fork"
 USED_ELSEWHERE = "replay.used-elsewhere"

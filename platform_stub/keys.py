@@ -13,7 +13,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, x25519
 
-from platform_stub.sm2 import NoSm2Key, Sm2PrivateKey, Sm2PublicKey
+from platform_stub.wire.sm2 import NoSm2Key, Sm2PrivateKey, Sm2PublicKey
 
 PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | x25519.X25519PrivateKey | Sm2PrivateKey
 AnyPublicKey = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | x25519.X25519PublicKey | Sm2PublicKey

@@ -13,14 +13,15 @@ from typing import Any
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from platform_stub import cbor, cose, statements
-from platform_stub.bodies import CBOR, read_body
-from platform_stub.database import Database, Transaction
-from platform_stub.fields import MILLISECONDS, SITE_ID, TERMINAL_ID, Check, octets, text
-from platform_stub.message import MessageInvalid, read_signed_fields
-from platform_stub.national import Finding, Judgement, NationalCodes, masked_name
-from platform_stub.problem import Problem
+from platform_stub.issuing.national import Finding, Judgement, NationalCodes, masked_name
 from platform_stub.speakers import Speakers
+from platform_stub.storage import statements
+from platform_stub.storage.database import Database, Transaction
+from platform_stub.web.bodies import CBOR, read_body
+from platform_stub.web.problem import Problem
+from platform_stub.wire import cbor, cose
+from platform_stub.wire.fields import MILLISECONDS, SITE_ID, TERMINAL_ID, Check, octets, text
+from platform_stub.wire.message import MessageInvalid, read_signed_fields
 
 PATH = "/v1/codes/verify"
 VERIFY_AAD = "scanward-verify-1"

@@ -10,23 +10,23 @@ from pathlib import Path
 from aiohttp import web
 
 from platform_stub import keys
-from platform_stub.announcements import Announcements
-from platform_stub.broker import Broker, EmbeddedBroker
 from platform_stub.changes import Changes
 from platform_stub.conversation import Conversation
-from platform_stub.databases import open_database
+from platform_stub.issuing.national import NationalCodes
+from platform_stub.issuing.repository import Repository
 from platform_stub.layout import Layout, LayoutInvalid
-from platform_stub.mqtt import BrokerAddress, MqttCarrier
-from platform_stub.national import NationalCodes
+from platform_stub.mqtt.announcements import Announcements
+from platform_stub.mqtt.broker import Broker, EmbeddedBroker
+from platform_stub.mqtt.carrier import BrokerAddress, MqttCarrier
 from platform_stub.online import OnlineCodes
-from platform_stub.page import Page
-from platform_stub.place import Server as DatabaseServer
-from platform_stub.place import choose_place, remember_place
 from platform_stub.registry import Registry
-from platform_stub.repository import Repository
-from platform_stub.server import Server
 from platform_stub.speakers import Speakers
+from platform_stub.storage.databases import open_database
+from platform_stub.storage.place import Server as DatabaseServer
+from platform_stub.storage.place import choose_place, remember_place
 from platform_stub.watch import Watch
+from platform_stub.web.page import Page
+from platform_stub.web.server import Server
 
 MqttWay = EmbeddedBroker | BrokerAddress | None
 TIMESTAMP_CHECK_EVERY_S = 3_600.0

@@ -5,12 +5,12 @@ Registrations are read again when an unknown terminal, or an unknown key, speaks
 
 from collections.abc import Callable, Iterable
 
-from platform_stub import archive
 from platform_stub.changes import Changes
-from platform_stub.cose import Signed, is_signed_by
-from platform_stub.database import Database
-from platform_stub.problem import Problem
 from platform_stub.registry import Registry, Terminal
+from platform_stub.storage import archive
+from platform_stub.storage.database import Database
+from platform_stub.web.problem import Problem
+from platform_stub.wire.cose import Signed, is_signed_by
 
 
 class Speakers:

@@ -7,11 +7,11 @@ later, and being lost never takes the place of having stopped in order.
 from dataclasses import dataclass
 from enum import IntEnum
 
-from platform_stub import terminal_statements
-from platform_stub.cose import Signed
-from platform_stub.database import Transaction
-from platform_stub.fields import MILLISECONDS, SITE_ID, TERMINAL_ID, Check, one_of, short_text, text_up_to
-from platform_stub.message import read_signed_fields
+from platform_stub.storage import terminal_statements
+from platform_stub.storage.database import Transaction
+from platform_stub.wire.cose import Signed
+from platform_stub.wire.fields import MILLISECONDS, SITE_ID, TERMINAL_ID, Check, one_of, short_text, text_up_to
+from platform_stub.wire.message import read_signed_fields
 
 STATUS_AAD = "scanward-status-1"
 STATUS_BYTES_MAX = 9_216

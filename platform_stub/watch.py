@@ -14,12 +14,12 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from platform_stub import commands
 from platform_stub.changes import Changes
 from platform_stub.commands import Command
-from platform_stub.database import Database, DatabaseAway
+from platform_stub.issuing.repository import Repository
 from platform_stub.layout import Layout
-from platform_stub.message import MessageInvalid
 from platform_stub.registry import Terminal
-from platform_stub.repository import Repository
 from platform_stub.speakers import Speakers
+from platform_stub.storage.database import Database, DatabaseAway
+from platform_stub.wire.message import MessageInvalid
 
 LOOKS_EVERY_S = 0.5
 READ_ANYWAY_EVERY_LOOKS = 20  # a file rewritten in its place does not change the folder

@@ -15,7 +15,7 @@ from vectors import generate
 from agent.adapters.keys import sm2
 from agent.adapters.keys.verification import build_key
 from fakes.libcrypto_signer import LibcryptoSigner
-from platform_stub.sm2 import NoSm2Key, Sm2PrivateKey, Sm2PublicKey
+from platform_stub.wire.sm2 import NoSm2Key, Sm2PrivateKey, Sm2PublicKey
 
 N = generate.SM2_ORDER
 MESSAGE = b"a message"

@@ -17,7 +17,7 @@ from demo.tty import TtyScanner
 from demo.visit import flip_one_bit
 from fakes.browser import Watched
 from platform_stub import clock
-from platform_stub.issuer import Issuer, card_of, national_static_text
+from platform_stub.issuing.issuer import Issuer, card_of, national_static_text
 
 WAIT_S_MAX = 30.0
 PIN = "a pin that is invented"

@@ -16,9 +16,9 @@ from agent.ports import PlatformUnreachable
 from fakes.ledger_parts import LabelSigner
 from fakes.online_verifier import FakeVerifier
 from platform_stub import keys
-from platform_stub.issuer import card_of, national_dynamic_text
+from platform_stub.issuing.issuer import card_of, national_dynamic_text
+from platform_stub.issuing.national import NationalCodes
 from platform_stub.layout import Layout
-from platform_stub.national import NationalCodes
 from platform_stub.platform import make_platform, running
 
 NOW_S = generate.NOW_S

@@ -22,7 +22,7 @@ from bench.doubles import BODY
 from demo.processes import Program, free_port, service_environment
 from fakes import brokers
 from fakes.brokers import Broker, User
-from platform_stub.credentials import PLATFORM_USER, password_file, password_of
+from platform_stub.mqtt.credentials import PLATFORM_USER, password_file, password_of
 
 TERMINAL, SITE = "kiosk-1", "demo"
 BASE = f"scanward/1/{SITE}/{TERMINAL}"

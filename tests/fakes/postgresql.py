@@ -21,7 +21,7 @@ from typing import Any
 import asyncpg  # type: ignore[import-untyped]
 import pytest
 
-from platform_stub.place import Server
+from platform_stub.storage.place import Server
 
 START_S_MAX = 60.0
 SUPERUSER = "owner"

@@ -19,9 +19,9 @@ from vectors import generate
 from fakes import postgresql
 from platform_stub import keys
 from platform_stub.layout import Layout
-from platform_stub.place import Server
 from platform_stub.platform import make_platform, running
-from platform_stub.sm2 import Sm2PrivateKey
+from platform_stub.storage.place import Server
+from platform_stub.wire.sm2 import Sm2PrivateKey
 
 NOW_S = generate.NOW_S
 MQTT_S_MAX = 30
@@ -197,7 +197,7 @@ def platform_directory(platform_template, tmp_path):
     """A directory of its own, with the vectors' keys published."""
     import shutil
 
-    from platform_stub.repository import Repository
+    from platform_stub.issuing.repository import Repository
 
     directory = Path(shutil.copytree(platform_template, tmp_path / "platform"))
     Repository(Layout(directory)).publish(NOW_S)

@@ -6,11 +6,11 @@ import traceback
 
 import pytest
 
-from platform_stub.database import DatabaseBroken, StatementRefused
-from platform_stub.database_sqlite import SqliteDatabase
-from platform_stub.databases import open_database
-from platform_stub.place import Server
-from platform_stub.schema import Schema
+from platform_stub.storage.database import DatabaseBroken, StatementRefused
+from platform_stub.storage.database_sqlite import SqliteDatabase
+from platform_stub.storage.databases import open_database
+from platform_stub.storage.place import Server
+from platform_stub.storage.schema import Schema
 
 COUNT = "SELECT count(*) FROM forks"
 INSERT = "INSERT INTO forks (terminal, ledger_id, seq, held_hash, other_hash, found_at_ms) VALUES (?, ?, ?, ?, ?, ?)"
@@ -183,7 +183,7 @@ NEW = Schema(
 
 def opened(place, schema):
     if isinstance(place, Server):
-        from platform_stub.database_postgresql import PostgresqlDatabase
+        from platform_stub.storage.database_postgresql import PostgresqlDatabase
 
         return PostgresqlDatabase.at(place, schema)
     return SqliteDatabase.at(place, schema)

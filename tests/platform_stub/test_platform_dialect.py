@@ -8,9 +8,9 @@ import sqlite3
 import asyncpg
 import pytest
 
-import platform_stub
-from platform_stub.database_sqlite import SqliteDatabase
-from platform_stub.dialect import (
+from platform_stub import storage
+from platform_stub.storage.database_sqlite import SqliteDatabase
+from platform_stub.storage.dialect import (
     NotPortable,
     rows_insert_for_postgresql,
     rows_insert_of,
@@ -18,16 +18,16 @@ from platform_stub.dialect import (
     statement_for_postgresql,
     statements_of,
 )
-from platform_stub.schema import VERSION, read_schema
-from platform_stub.statements import SCHEMA_TABLE
+from platform_stub.storage.schema import VERSION, read_schema
+from platform_stub.storage.statements import SCHEMA_TABLE
 
 MODULES = sorted(
-    name for _, name, _ in pkgutil.iter_modules(platform_stub.__path__) if name.endswith("statements")
+    name for _, name, _ in pkgutil.iter_modules(storage.__path__) if name.endswith("statements")
 )  # statements_sqlite and statements_postgresql are not meant to be portable
 STATEMENTS = [
     pytest.param(value, id=f"{module}.{name}")
     for module in MODULES
-    for name, value in sorted(vars(importlib.import_module(f"platform_stub.{module}")).items())
+    for name, value in sorted(vars(importlib.import_module(f"platform_stub.storage.{module}")).items())
     if name.isupper() and not name.startswith("_") and isinstance(value, str) and name != "SCHEMA_TABLE"
 ]
 

@@ -23,11 +23,11 @@ from fakes import brokers
 from fakes.mqtt_terminal import connected
 from fakes.verification_request import verification_request
 from platform_stub import cli, commands, keys
-from platform_stub.broker import EmbeddedBroker
-from platform_stub.credentials import PLATFORM_USER, password_of
-from platform_stub.database import Database, DatabaseBroken
-from platform_stub.issuer import card_of, national_static_text
-from platform_stub.server import EVENT_STREAMS_MAX
+from platform_stub.issuing.issuer import card_of, national_static_text
+from platform_stub.mqtt.broker import EmbeddedBroker
+from platform_stub.mqtt.credentials import PLATFORM_USER, password_of
+from platform_stub.storage.database import Database, DatabaseBroken
+from platform_stub.web.server import EVENT_STREAMS_MAX
 
 PROTOCOL = Path(__file__).parents[2] / "docs" / "protocol"
 OPENAPI = yaml.safe_load((PROTOCOL / "platform-openapi.yaml").read_text())

@@ -4,8 +4,8 @@ import cbor2
 import pytest
 from vectors import generate
 
-from platform_stub import archive
-from platform_stub.databases import open_database
+from platform_stub.storage import archive
+from platform_stub.storage.databases import open_database
 
 OK, DUPLICATE = (0, "ok"), (1, "ok")
 FORK, USED = (2, "ledger.fork"), (2, "replay.used-elsewhere")

@@ -6,8 +6,8 @@ import re
 import pytest
 from vectors import generate
 
-from platform_stub.health_code import HealthCodeInvalid, read_code
-from platform_stub.issuer import Issuer, card_of, national_dynamic_text, national_static_text
+from platform_stub.issuing.issuer import Issuer, card_of, national_dynamic_text, national_static_text
+from platform_stub.wire.health_code import HealthCodeInvalid, read_code
 
 NOW_S = generate.NOW_S
 

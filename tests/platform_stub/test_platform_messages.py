@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from vectors import generate
 
-from platform_stub import message, receipt, record
-from platform_stub.message import MessageInvalid, read_batch, read_hello
-from platform_stub.receipt import ContiguousHead, Result, Status, hello_answer, sign_receipt
-from platform_stub.record import RecordMalformed, read_record
+from platform_stub.wire import message, receipt, record
+from platform_stub.wire.message import MessageInvalid, read_batch, read_hello
+from platform_stub.wire.receipt import ContiguousHead, Result, Status, hello_answer, sign_receipt
+from platform_stub.wire.record import RecordMalformed, read_record
 
 
 def test_the_vectors_are_read(vectors):

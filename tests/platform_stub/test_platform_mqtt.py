@@ -14,10 +14,12 @@ from vectors import generate
 from bench.publisher import Login, records_per_s
 from fakes import brokers
 from fakes.mqtt_terminal import connected
-from platform_stub import cli, keys, mqtt, mqtt_options
-from platform_stub.broker import EmbeddedBroker
-from platform_stub.credentials import PLATFORM_USER, password_of
-from platform_stub.mqtt import BrokerAddress
+from platform_stub import cli, keys
+from platform_stub.mqtt import carrier as mqtt
+from platform_stub.mqtt import options as mqtt_options
+from platform_stub.mqtt.broker import EmbeddedBroker
+from platform_stub.mqtt.carrier import BrokerAddress
+from platform_stub.mqtt.credentials import PLATFORM_USER, password_of
 
 EMBEDDED = EmbeddedBroker("127.0.0.1", 0)
 SEEN_S_MAX = 20

@@ -12,14 +12,14 @@ from vectors import generate
 
 from fakes import postgresql
 from fakes.platform_process import finish, post, receipt_of, start
-from platform_stub import archive
-from platform_stub.chain import check_batch
-from platform_stub.database import DatabaseBroken
-from platform_stub.database_postgresql import _lock_of
-from platform_stub.databases import open_database
-from platform_stub.message import read_batch
-from platform_stub.place import Server
-from platform_stub.receipt import Status
+from platform_stub.storage import archive
+from platform_stub.storage.database import DatabaseBroken
+from platform_stub.storage.database_postgresql import _lock_of
+from platform_stub.storage.databases import open_database
+from platform_stub.storage.place import Server
+from platform_stub.wire.chain import check_batch
+from platform_stub.wire.message import read_batch
+from platform_stub.wire.receipt import Status
 
 DEADLINE_S = 30
 ACCEPTED, USED = (0, "ok"), (2, "replay.used-elsewhere")

@@ -11,12 +11,12 @@ from vectors import generate
 
 from fakes.verification_request import verification_request as request
 from platform_stub import cli
-from platform_stub.cose import is_signed_by, read_signed
-from platform_stub.issuer import card_of, national_dynamic_text, national_static_text
+from platform_stub.issuing.issuer import card_of, national_dynamic_text, national_static_text
+from platform_stub.issuing.national import Finding, NationalCodes, masked_name
+from platform_stub.issuing.repository import Repository, card_prefix
 from platform_stub.layout import Layout
-from platform_stub.national import Finding, NationalCodes, masked_name
 from platform_stub.platform import running
-from platform_stub.repository import Repository, card_prefix
+from platform_stub.wire.cose import is_signed_by, read_signed
 
 NOW_S = generate.NOW_S
 CBOR = {"Content-Type": "application/cbor"}

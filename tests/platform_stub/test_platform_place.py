@@ -4,7 +4,7 @@ import pytest
 
 from platform_stub import cli
 from platform_stub.layout import Layout, LayoutInvalid
-from platform_stub.place import PlaceInvalid, Server, choose_place, read_server, remember_place
+from platform_stub.storage.place import PlaceInvalid, Server, choose_place, read_server, remember_place
 
 URL = "postgresql://platform@127.0.0.1:5432/scanward"
 

@@ -14,9 +14,9 @@ from vectors import generate
 from fakes import brokers
 from fakes.platform_process import ask, finish, post, receipt_of, start
 from platform_stub import cli
-from platform_stub.broker import find_program
-from platform_stub.health_code import read_code
-from platform_stub.issuer import Issuer, card_of
+from platform_stub.issuing.issuer import Issuer, card_of
+from platform_stub.mqtt.broker import find_program
+from platform_stub.wire.health_code import read_code
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -3,8 +3,8 @@
 import pytest
 from vectors import generate
 
-from platform_stub.record import read_record
-from platform_stub.sealing import SealBroken, open_data_key, open_fields
+from platform_stub.wire.record import read_record
+from platform_stub.wire.sealing import SealBroken, open_data_key, open_fields
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 from vectors import generate
 
-from platform_stub import message
+from platform_stub.wire import message
 
 
 @pytest.fixture

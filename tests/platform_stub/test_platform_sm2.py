@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from vectors import generate
 
 from agent.cli import main as scanward
-from platform_stub import cli, cose, keys
-from platform_stub.health_code import read_code
-from platform_stub.issuer import Issuer
-from platform_stub.repository import Layout, Repository
-from platform_stub.sm2 import N, NoSm2Key, Sm2PrivateKey, Sm2PublicKey, sm3
+from platform_stub import cli, keys
+from platform_stub.issuing.issuer import Issuer
+from platform_stub.issuing.repository import Layout, Repository
+from platform_stub.wire import cose
+from platform_stub.wire.health_code import read_code
+from platform_stub.wire.sm2 import N, NoSm2Key, Sm2PrivateKey, Sm2PublicKey, sm3
 
 NOW_S = generate.NOW_S
 

@@ -7,14 +7,15 @@ import cbor2
 import pytest
 from vectors import generate
 
-from platform_stub import cli, commands, keys, mqtt_options
-from platform_stub.broker import EmbeddedBroker
-from platform_stub.credentials import PLATFORM_USER, PasswordUnusable, password_of, read_password
+from platform_stub import cli, commands, keys
+from platform_stub.issuing.repository import Repository
 from platform_stub.layout import Layout
-from platform_stub.repository import Repository
+from platform_stub.mqtt import options as mqtt_options
+from platform_stub.mqtt.broker import EmbeddedBroker
+from platform_stub.mqtt.credentials import PLATFORM_USER, PasswordUnusable, password_of, read_password
+from platform_stub.mqtt.topics import read_up
 from platform_stub.status import HeldStatus, State, is_news, read_status
-from platform_stub.terminal_rows import SILENT_AFTER_MS, command_cells, terminal_cells
-from platform_stub.topics import read_up
+from platform_stub.web.terminal_rows import SILENT_AFTER_MS, command_cells, terminal_cells
 
 NOW_MS = generate.NOW_S * 1000
 

@@ -14,8 +14,8 @@ from tuf.ngclient import Updater
 from vectors import generate
 
 from agent.core.steps import parse_policy
+from platform_stub.issuing.repository import Repository, card_prefix, key_prefix
 from platform_stub.layout import LayoutInvalid
-from platform_stub.repository import Repository, card_prefix, key_prefix
 
 NOW_S = generate.NOW_S
 TARGETS = ("trust-list.json", "revoked.bin", "policy.toml")

@@ -5,7 +5,7 @@ import random
 import sqlite3
 
 from demo.setting import running
-from platform_stub.issuer import Issuer
+from platform_stub.issuing.issuer import Issuer
 
 ROUNDS = 8
 CODES_PER_ROUND = 6

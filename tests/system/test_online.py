@@ -7,9 +7,9 @@ import time
 import cbor2
 
 from demo.setting import Setting, running
-from platform_stub.issuer import card_of
+from platform_stub.issuing.issuer import card_of
+from platform_stub.issuing.national import NationalCodes, masked_name
 from platform_stub.layout import Layout
-from platform_stub.national import NationalCodes, masked_name
 
 WAIT_S_MAX = 30.0
 ISSUER_DELAY_S = 0.9  # long enough to be killed in, short enough for the budget of 1.5 s

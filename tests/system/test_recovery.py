@@ -5,7 +5,7 @@ import shutil
 import sqlite3
 
 from demo.setting import Setting, running
-from platform_stub.issuer import Issuer
+from platform_stub.issuing.issuer import Issuer
 
 WAIT_S_MAX = 15.0
 

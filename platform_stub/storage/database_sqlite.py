@@ -11,9 +11,9 @@ from pathlib import Path
 
 import aiosqlite
 
-from platform_stub import statements_sqlite as sql
-from platform_stub.database import Database, DatabaseBroken, Outcome, Row, StatementRefused, Waiting
-from platform_stub.schema import Schema, bring_up_to_date, read_schema
+from platform_stub.storage import statements_sqlite as sql
+from platform_stub.storage.database import Database, DatabaseBroken, Outcome, Row, StatementRefused, Waiting
+from platform_stub.storage.schema import Schema, bring_up_to_date, read_schema
 
 BUSY_TIMEOUT_S = 5.0
 # Primary result codes that blame the statement; every other one is the file's or the machine's trouble.

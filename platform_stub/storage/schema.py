@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from platform_stub import statements
-from platform_stub.database import DatabaseBroken, Transaction
-from platform_stub.dialect import statements_of
+from platform_stub.storage import statements
+from platform_stub.storage.database import DatabaseBroken, Transaction
+from platform_stub.storage.dialect import statements_of
 
 FOLDER = Path(__file__).parent
 VERSION = 1

@@ -11,10 +11,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
-from platform_stub import cbor
-from platform_stub.fields import KID, octets, one_of
 from platform_stub.keys import alg_of, key_id, spki_of
-from platform_stub.sm2 import Sm2PrivateKey, Sm2PublicKey
+from platform_stub.wire import cbor
+from platform_stub.wire.fields import KID, octets, one_of
+from platform_stub.wire.sm2 import Sm2PrivateKey, Sm2PublicKey
 
 ES256 = -7
 EDDSA = -8

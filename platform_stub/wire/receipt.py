@@ -6,8 +6,8 @@ from enum import IntEnum
 
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from platform_stub import cbor, cose
-from platform_stub.message import PROTOCOL_VERSION
+from platform_stub.wire import cbor, cose
+from platform_stub.wire.message import PROTOCOL_VERSION
 
 RECEIPT_AAD = "scanward-receipt-1"
 

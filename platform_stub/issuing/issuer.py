@@ -4,9 +4,10 @@ import hashlib
 import secrets
 from pathlib import Path
 
-from platform_stub import cose, keys
-from platform_stub.health_code import DYNAMIC, STATIC, HealthCode, write_code
+from platform_stub import keys
 from platform_stub.layout import Layout
+from platform_stub.wire import cose
+from platform_stub.wire.health_code import DYNAMIC, STATIC, HealthCode, write_code
 
 CARD_BYTES = 32
 TOKEN_BYTES = 16

@@ -17,10 +17,10 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from platform_stub import topics
-from platform_stub.credentials import PLATFORM_USER, PasswordUnusable, password_of
 from platform_stub.files import write_file
-from platform_stub.mqtt import BrokerAddress
+from platform_stub.mqtt import topics
+from platform_stub.mqtt.carrier import BrokerAddress
+from platform_stub.mqtt.credentials import PLATFORM_USER, PasswordUnusable, password_of
 from platform_stub.registry import Terminal
 
 PROGRAM = "nats-server"

@@ -15,7 +15,7 @@ from enum import IntEnum
 from pathlib import Path
 
 from platform_stub.files import write_file
-from platform_stub.issuer import CARD_BYTES, national_dynamic_text, national_static_text
+from platform_stub.issuing.issuer import CARD_BYTES, national_dynamic_text, national_static_text
 from platform_stub.keys import KeyUnusable
 from platform_stub.layout import Layout
 

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from platform_stub.problem import Problem
+from platform_stub.web.problem import Problem
 
 CBOR = "application/cbor"
 

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from platform_stub import topics
-from platform_stub.broker import EmbeddedBroker
-from platform_stub.credentials import PLATFORM_USER, PasswordUnusable, password_file, read_password
-from platform_stub.mqtt import PLAIN_PORT, TLS_PORT, BrokerAddress
+from platform_stub.mqtt import topics
+from platform_stub.mqtt.broker import EmbeddedBroker
+from platform_stub.mqtt.carrier import PLAIN_PORT, TLS_PORT, BrokerAddress
+from platform_stub.mqtt.credentials import PLATFORM_USER, PasswordUnusable, password_file, read_password
 from platform_stub.registry import Registry
 
 DEFAULT_LISTEN = f"127.0.0.1:{PLAIN_PORT}"

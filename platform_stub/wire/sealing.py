@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.asymmetric import x25519
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
-from platform_stub import cbor
-from platform_stub.fields import Check, octets
 from platform_stub.keys import key_id, spki_of
+from platform_stub.wire import cbor
+from platform_stub.wire.fields import Check, octets
 
 INFO = b"scanward-data-key-1"
 _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from platform_stub.cose import is_signed_by
-from platform_stub.message import Batch, MessageInvalid
-from platform_stub.record import RECORD_AAD, Record, RecordMalformed, read_record
+from platform_stub.wire.cose import is_signed_by
+from platform_stub.wire.message import Batch, MessageInvalid
+from platform_stub.wire.record import RECORD_AAD, Record, RecordMalformed, read_record
 
 MALFORMED = "record.malformed"
 BAD_SIGNATURE = "record.signature"

@@ -7,9 +7,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from platform_stub import cbor
-from platform_stub.cose import CoseInvalid, Signed, read_signed
-from platform_stub.fields import (
+from platform_stub.wire import cbor
+from platform_stub.wire.cose import CoseInvalid, Signed, read_signed
+from platform_stub.wire.fields import (
     BATCH_ID,
     HASH,
     INT64_MAX,

@@ -5,13 +5,14 @@ At each connection all of it is said again; between connections nothing needs to
 
 from collections.abc import Callable
 
-from platform_stub import terminal_statements, topics
 from platform_stub.commands import Command
-from platform_stub.database import Database
-from platform_stub.mqtt import Saying
+from platform_stub.issuing.repository import Repository
+from platform_stub.mqtt import topics
+from platform_stub.mqtt.carrier import Saying
 from platform_stub.registry import Terminal
-from platform_stub.repository import Repository
 from platform_stub.speakers import Speakers
+from platform_stub.storage import terminal_statements
+from platform_stub.storage.database import Database
 
 COMMANDS_SAID_MAX = 1_000  # at one connection; hellos bring the rest
 

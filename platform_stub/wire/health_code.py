@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from platform_stub import base45, cbor, cose
-from platform_stub.fields import Check, octets, one_of, text, uint
+from platform_stub.wire import base45, cbor, cose
+from platform_stub.wire.fields import Check, octets, one_of, text, uint
 
 EHC_AAD = "scanward-ehc-1"
 PREFIX = "EHC1:"

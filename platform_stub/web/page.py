@@ -10,13 +10,13 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import x25519
 
-from platform_stub import archive, statements, terminal_statements
-from platform_stub.database import Database, Row
-from platform_stub.receipt import Status
-from platform_stub.record import ATTEMPT, DATA_KEY, REQUEST, Record, RecordMalformed, read_record
-from platform_stub.sealing import SealBroken, open_data_key, open_fields
-from platform_stub.tables import Cell, table, time_of
-from platform_stub.terminal_rows import COMMANDS_COLUMNS, TERMINALS_COLUMNS, command_cells, terminal_cells
+from platform_stub.storage import archive, statements, terminal_statements
+from platform_stub.storage.database import Database, Row
+from platform_stub.web.tables import Cell, table, time_of
+from platform_stub.web.terminal_rows import COMMANDS_COLUMNS, TERMINALS_COLUMNS, command_cells, terminal_cells
+from platform_stub.wire.receipt import Status
+from platform_stub.wire.record import ATTEMPT, DATA_KEY, REQUEST, Record, RecordMalformed, read_record
+from platform_stub.wire.sealing import SealBroken, open_data_key, open_fields
 
 RECORDS_SHOWN_MAX = 30
 ALERTS_SHOWN_MAX = 20

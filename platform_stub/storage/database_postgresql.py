@@ -13,8 +13,8 @@ from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
 
-from platform_stub import statements_postgresql as sql
-from platform_stub.database import (
+from platform_stub.storage import statements_postgresql as sql
+from platform_stub.storage.database import (
     Contended,
     Database,
     DatabaseAway,
@@ -24,14 +24,14 @@ from platform_stub.database import (
     StatementRefused,
     Waiting,
 )
-from platform_stub.dialect import (
+from platform_stub.storage.dialect import (
     rows_insert_for_postgresql,
     rows_insert_of,
     schema_for_postgresql,
     statement_for_postgresql,
 )
-from platform_stub.place import PlaceInvalid, Server
-from platform_stub.schema import Schema, bring_up_to_date, read_schema
+from platform_stub.storage.place import PlaceInvalid, Server
+from platform_stub.storage.schema import Schema, bring_up_to_date, read_schema
 
 CONNECT_TIMEOUT_S = 5.0
 STATEMENT_TIMEOUT_S = 30.0

@@ -7,13 +7,13 @@ What is decided is decided in ingest.py; here it is read and written. Also the q
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from platform_stub import statements
-from platform_stub.chain import CheckedBatch, hash_of_nothing
-from platform_stub.database import Contended, Database, Transaction
 from platform_stub.ingest import FORK, Alert, Fork, Held, Identity, Judge, Row, advance
-from platform_stub.message import Hello
-from platform_stub.receipt import ContiguousHead, Result, Status
 from platform_stub.registry import Terminal
+from platform_stub.storage import statements
+from platform_stub.storage.database import Contended, Database, Transaction
+from platform_stub.wire.chain import CheckedBatch, hash_of_nothing
+from platform_stub.wire.message import Hello
+from platform_stub.wire.receipt import ContiguousHead, Result, Status
 
 RESTORED = "ledger.restored"
 PLATFORM_BEHIND = "platform.behind"

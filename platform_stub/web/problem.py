@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from platform_stub.database import Contended, DatabaseAway, DatabaseBroken
+from platform_stub.storage.database import Contended, DatabaseAway, DatabaseBroken
 
 _log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from platform_stub import cbor
-from platform_stub.cose import CoseInvalid, Signed, read_signed
-from platform_stub.fields import (
+from platform_stub.wire import cbor
+from platform_stub.wire.cose import CoseInvalid, Signed, read_signed
+from platform_stub.wire.fields import (
     HASH,
     KID,
     LEDGER_ID,

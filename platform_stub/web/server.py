@@ -13,18 +13,18 @@ from pathlib import Path
 import aiohttp_sse
 from aiohttp import web
 
-from platform_stub.bodies import CBOR, read_body
 from platform_stub.changes import Changes
 from platform_stub.commands import ANSWER_BYTES_MAX
 from platform_stub.conversation import Conversation, Place
-from platform_stub.database import DatabaseAway
-from platform_stub.message import BATCH_BYTES_MAX, HELLO_BYTES_MAX
+from platform_stub.issuing.repository import Repository
 from platform_stub.online import OnlineCodes
-from platform_stub.page import Page
-from platform_stub.problem import Problem, problems
-from platform_stub.repository import Repository
 from platform_stub.speakers import Speakers
 from platform_stub.status import HTTP, STATUS_BYTES_MAX
+from platform_stub.storage.database import DatabaseAway
+from platform_stub.web.bodies import CBOR, read_body
+from platform_stub.web.page import Page
+from platform_stub.web.problem import Problem, problems
+from platform_stub.wire.message import BATCH_BYTES_MAX, HELLO_BYTES_MAX
 
 EVENT_STREAMS_MAX = 20
 EVENT_PAUSE_S = 0.3  # how often a stream shows changes, at most

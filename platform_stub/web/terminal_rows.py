@@ -9,7 +9,7 @@ from typing import Any
 
 from platform_stub.commands import Outcome
 from platform_stub.status import State
-from platform_stub.tables import Cell, Mark, span_of, time_of
+from platform_stub.web.tables import Cell, Mark, span_of, time_of
 
 SILENT_AFTER_MS = 15 * 60 * 1000  # three hellos missed
 SAID_CHARACTERS_SHOWN_MAX = 120

@@ -17,14 +17,15 @@ from dataclasses import dataclass, field
 
 import aiomqtt
 
-from platform_stub import cbor, topics
 from platform_stub.conversation import Conversation, Place
-from platform_stub.credentials import PasswordUnusable
-from platform_stub.database import DatabaseAway, DatabaseBroken
-from platform_stub.fields import BATCH_ID
-from platform_stub.problem import Problem
+from platform_stub.mqtt import topics
+from platform_stub.mqtt.credentials import PasswordUnusable
+from platform_stub.mqtt.topics import Up
 from platform_stub.status import MQTT
-from platform_stub.topics import Up
+from platform_stub.storage.database import DatabaseAway, DatabaseBroken
+from platform_stub.web.problem import Problem
+from platform_stub.wire import cbor
+from platform_stub.wire.fields import BATCH_ID
 
 IN_WORK_MAX = 128
 IN_WORK_OF_TERMINAL_MAX = 20  # eight batches, those from before a cut, whose receipts went nowhere, and what is beside

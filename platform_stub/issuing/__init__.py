@@ -1,0 +1,1 @@
+"""What the platform signs beside receipts: health codes, the national code, the trust repository."""

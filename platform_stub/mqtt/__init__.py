@@ -1,0 +1,1 @@
+"""MQTT: the platform's own broker, its passwords and rights, and the carrier that answers there."""

@@ -1,0 +1,1 @@
+"""HTTP: the server, its problems, and the page."""
