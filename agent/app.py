@@ -48,7 +48,8 @@ async def run(
         store = build_store(config, paths, ledger)
         if (trouble := await store.restore()) is not None:
             await console.notice("trust", trouble.detail)
-        online = await open_online(stack, config, paths, ledger, store, console, clock, randomness)
+        signer = load_or_create(paths.signing_key)
+        online = await open_online(stack, config, signer, ledger, store, console, clock, randomness)
         desk = build_desk(config, ledger, store, console, clock, randomness)
         await desk.restore()
         checkpoint = Checkpoint(
@@ -60,7 +61,7 @@ async def run(
             return await status()  # which tells of the link, and is made behind it
 
         link = await open_link(stack, config, Parts(
-            signer=load_or_create(paths.signing_key), ledger=ledger, history=history, store=store, values=values,
+            signer=signer, ledger=ledger, history=history, store=store, values=values,
             console=console, clock=clock, randomness=randomness, signed_time=signed_time, announced=announced,
             said=said, reload=reload,
         ))  # fmt: skip

@@ -6,7 +6,6 @@ ingest can do. While the backlog drains, live appends are timed too.
 
 import asyncio
 import json
-import shutil
 import tempfile
 import time
 from contextlib import asynccontextmanager
@@ -164,8 +163,5 @@ async def measure(folder: Path) -> list[Line]:
 
 def lines() -> list[Line]:
     """Measure."""
-    folder = Path(tempfile.mkdtemp(prefix=".bench-", dir="."))
-    try:
-        return asyncio.run(measure(folder))
-    finally:
-        shutil.rmtree(folder)
+    with tempfile.TemporaryDirectory(prefix=".bench-", dir=".") as folder:
+        return asyncio.run(measure(Path(folder)))

@@ -5,7 +5,6 @@ is the agent's own: uplink, delivery and ledger, every batch signed, every recei
 """
 
 import asyncio
-import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -94,8 +93,5 @@ async def measure(folder: Path) -> list[Line]:
 
 def lines() -> list[Line]:
     """Measure."""
-    folder = Path(tempfile.mkdtemp(prefix=".bench-", dir="."))
-    try:
-        return asyncio.run(measure(folder.absolute()))
-    finally:
-        shutil.rmtree(folder)
+    with tempfile.TemporaryDirectory(prefix=".bench-", dir=".") as folder:
+        return asyncio.run(measure(Path(folder).absolute()))

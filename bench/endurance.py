@@ -5,7 +5,6 @@ One-time codes are few: each is remembered, about 200 bytes, until it has expire
 """
 
 import asyncio
-import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -27,11 +26,8 @@ SCANNER = '[[scanners]]\nid = "replayed"\ntype = "replay"\npath = "{path}"\nstep
 
 def lines() -> list[Line]:
     """Measure."""
-    folder = Path(tempfile.mkdtemp(prefix="scanward-bench-"))
-    try:
-        samples = asyncio.run(measure(folder))
-    finally:
-        shutil.rmtree(folder)
+    with tempfile.TemporaryDirectory(prefix="scanward-bench-") as folder:
+        samples = asyncio.run(measure(Path(folder)))
     slope_kb = slope(samples) / 1e3 * 1_000
     first, last = (resident / 1e6 for _, resident in (samples[0], samples[-1]))
     detail = f"{samples[-1][0]} records, {first:.1f} MB after {samples[0][0]}, {last:.1f} MB at the end"

@@ -123,8 +123,5 @@ async def measure(folder: Path) -> list[Line]:
 
 def lines() -> list[Line]:
     """Measure."""
-    folder = Path(tempfile.mkdtemp(prefix=".bench-", dir="."))
-    try:
-        return asyncio.run(measure(folder.absolute()))
-    finally:
-        shutil.rmtree(folder)
+    with tempfile.TemporaryDirectory(prefix=".bench-", dir=".") as folder:
+        return asyncio.run(measure(Path(folder).absolute()))

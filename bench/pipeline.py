@@ -5,9 +5,7 @@ hop, by themselves and in turn with the whole path, so that a busy machine slows
 """
 
 import asyncio
-import os
 import secrets
-import shutil
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -131,8 +129,5 @@ async def measure(folder: Path) -> Line:
 
 def lines() -> list[Line]:
     """Measure, on the disk the checkout is on."""
-    folder = Path(tempfile.mkdtemp(prefix=".bench-", dir=os.curdir))
-    try:
-        return [asyncio.run(measure(folder))]
-    finally:
-        shutil.rmtree(folder)
+    with tempfile.TemporaryDirectory(prefix=".bench-", dir=".") as folder:
+        return [asyncio.run(measure(Path(folder)))]

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import io
 import os
-import shutil
 import signal
 import socket
 import sys
@@ -63,15 +62,13 @@ async def cpu_to_ready_s(folder: Path) -> float:
 
 def lines() -> list[Line]:
     """Measure."""
-    folder = Path(tempfile.mkdtemp(prefix="scanward-bench-"))
-    try:
+    with tempfile.TemporaryDirectory(prefix="scanward-bench-") as name:
+        folder = Path(name)
         starts_s = [asyncio.run(cpu_to_ready_s(folder)) for _ in range(STARTS + 1)][1:]  # the first fills the caches
         with contextlib.redirect_stdout(io.StringIO()) as said:
             verdict, usage = asyncio.run(play(folder / "demo"))
         if not verdict.is_good:
             raise RuntimeError(f"the demonstration failed:\n{said.getvalue()}")
-    finally:
-        shutil.rmtree(folder)
     return [
         Line("start to READY, CPU", median(starts_s), 0.7, "at most", "s", f"median of {STARTS} starts"),
         Line("agent's resident memory after the demonstration", usage.resident_bytes / 1e6, 60, "at most", "MB"),

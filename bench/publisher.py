@@ -117,11 +117,6 @@ async def publish(batches: Sequence[bytes], login: Login) -> float:
         transport.abort()
 
 
-async def records_per_s(batches: Sequence[bytes], records: int, login: Login) -> float:
-    """Return how many records a second the broker and the ingest take; `records` are in the batches together."""
-    return records / await publish(batches, login)
-
-
 def _id_in(message: bytes) -> bytes:
     start = message.index(_ID_FIELD) + len(_ID_FIELD)
     return message[start : start + _ID_BYTES]

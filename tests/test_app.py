@@ -185,7 +185,7 @@ async def test_ready_is_not_said_where_a_task_fails_at_once():
 async def test_the_platform_is_asked_about_codes_over_http_and_within_a_budget(tmp_path, ledger, more, is_asked):
     async with AsyncExitStack() as stack:
         online = await open_online(
-            stack, config_of(more), Paths(tmp_path), ledger, FixedTrust(None), Console(lines_to=None),
-            SystemClock(), CountedRandomness(),
+            stack, config_of(more), load_or_create(tmp_path / "key.pem"), ledger, FixedTrust(None),
+            Console(lines_to=None), SystemClock(), CountedRandomness(),
         )  # fmt: skip
     assert (online is not None) is is_asked

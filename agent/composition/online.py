@@ -2,10 +2,9 @@
 
 from contextlib import AsyncExitStack
 
-from agent.adapters.keys.signing import load_or_create
 from agent.adapters.uplinks.online import HttpOnlineVerifier
-from agent.composition.ledger import Paths
 from agent.config import Config
+from agent.core.transaction import Signer
 from agent.ports import Clock, Display, Ledger, Randomness, TrustStore
 from agent.tasks.online import Asker, Online
 
@@ -13,7 +12,7 @@ from agent.tasks.online import Asker, Online
 async def open_online(
     stack: AsyncExitStack,
     config: Config,
-    paths: Paths,
+    signer: Signer,
     ledger: Ledger,
     store: TrustStore,
     console: Display,
@@ -23,7 +22,7 @@ async def open_online(
     """Return what asks the platform about codes, its connections closed with the stack; None where nobody is asked."""
     if config.uplink.http is None or config.online.budget_s == 0:
         return None
-    verifier = HttpOnlineVerifier(config.uplink.http, load_or_create(paths.signing_key))
+    verifier = HttpOnlineVerifier(config.uplink.http, signer)
     return Online(
         verifier=await stack.enter_async_context(verifier),
         ledger=ledger,

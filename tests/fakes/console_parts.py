@@ -16,29 +16,15 @@ from agent.adapters.console.secret_files import PinHash, hash_pin
 from agent.adapters.console.server import ConsoleServer, Settings
 from agent.adapters.ledger.owner import InlineLedger
 from agent.core.requests import Role
-from agent.core.steps import parse_policy
 from agent.core.trust_list import Trust, TrustList
 from agent.tasks.requests import RequestDesk
 from agent.tasks.requests import Settings as RequestSettings
 from fakes.ledger_parts import CountedRandomness, open_ledger
+from fakes.policies import POLICY
 from fakes.world import FakeClock, FixedTrust
 
 TOKEN = "t" * 43
 PIN = "493817"
-POLICY = parse_policy(b"""
-format = "scanward-policy-1"
-version = 4
-[steps.registration]
-verified = ["ehc.any"]
-[steps.payment]
-verified = ["ehc.dynamic"]
-[steps.dispensing]
-verified = ["ehc.any"]
-confirm = "pharmacist"
-[steps.record-query]
-verified = ["ehc.dynamic"]
-confirm = "patient"
-""")
 STATUS = {
     "terminal": "kiosk-1",
     "site": "demo",

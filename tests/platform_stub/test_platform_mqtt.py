@@ -11,7 +11,7 @@ import psutil
 import pytest
 from vectors import generate
 
-from bench.publisher import Login, records_per_s
+from bench.publisher import Login, publish
 from fakes import brokers
 from fakes.mqtt_terminal import connected
 from platform_stub import cli, keys
@@ -345,7 +345,7 @@ async def test_the_raw_publisher_of_the_bench_waits_for_every_receipt(run_platfo
         batches = [terminal.batch(first, first + 9) for first in range(1, 200, 10)]
         login_of_raw = Login(host, port, terminal.id, password, terminal.site, terminal.id)
         async with login(platform, (host, port), terminal):
-            assert await records_per_s(batches, 200, login_of_raw) > 0
+            assert await publish(batches, login_of_raw) > 0
         assert await platform.greet(terminal) == [200, terminal.hashes[200]]
         with pytest.raises(ConnectionError):
-            await records_per_s(batches, 200, dataclasses.replace(login_of_raw, password="wrong"))
+            await publish(batches, dataclasses.replace(login_of_raw, password="wrong"))

@@ -8,28 +8,13 @@ import pytest
 
 from agent.core.decision import Answer
 from agent.core.requests import Event, Refusal, RequestRefused, Role, State
-from agent.core.steps import parse_policy
 from agent.core.transaction import record_of
 from agent.ports import LedgerFull
 from agent.tasks.requests import CHANGES_WAITING_MAX, FINISHED_MAX, WAITING_MAX, RequestDesk, Settings
+from fakes.policies import POLICY
 from fakes.world import ListScanner, scan_of
 
 pytestmark = pytest.mark.looptime
-
-POLICY = parse_policy(b"""
-format = "scanward-policy-1"
-version = 1
-[steps.registration]
-verified = ["ehc.any"]
-[steps.payment]
-verified = ["ehc.dynamic"]
-[steps.dispensing]
-verified = ["ehc.any"]
-confirm = "pharmacist"
-[steps.record-query]
-verified = ["ehc.dynamic"]
-confirm = "patient"
-""")
 
 
 @dataclass

@@ -10,13 +10,14 @@ from pathlib import Path
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from agent.adapters.keys.public_keys import ED25519_HEAD
+
 _KEY_BYTES_MAX = 4_096
 _OTHERS = 0o077
 
-# RFC 8410 §7 and §4: the private key's 32 bytes, or the public key's, follow. Written and read here, because the
+# RFC 8410 §7: the private key's 32 bytes follow. Written and read here, because the
 # library's writers and readers of files bring those for OpenSSH and RSA with them, which stay in memory.
 _PKCS8_HEAD = bytes.fromhex("302e020100300506032b657004220420")
-_SPKI_HEAD = bytes.fromhex("302a300506032b6570032100")
 _PEM = re.compile(rb"-----BEGIN PRIVATE KEY-----\n([A-Za-z0-9+/]{64})\n-----END PRIVATE KEY-----\n")
 
 
@@ -74,7 +75,7 @@ def _load(path: Path) -> TerminalKey:
         raise SigningKeyUnusable(f"{path} holds no PEM private key (PKCS #8, without a passphrase)") from error
     if not isinstance(key, Ed25519PrivateKey):
         raise SigningKeyUnusable(f"{path} holds a private key that is not Ed25519")
-    spki = _SPKI_HEAD + key.public_key().public_bytes_raw()
+    spki = ED25519_HEAD + key.public_key().public_bytes_raw()
     return TerminalKey(key, spki, hashlib.sha256(spki).digest()[:8])
 
 
