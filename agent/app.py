@@ -36,7 +36,7 @@ async def run(
     stop: asyncio.Event,
     reload: Reload | None = None,
 ) -> None:
-    """Run the agent until `stop` is set. Raises what ports.py lists for start-up; anything else is a bug."""
+    """Run the agent until `stop` is set. Raises what ports/troubles.py lists for start-up; anything else is a bug."""
     paths = Paths(config.state_directory)
     paths.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     clock, randomness, signed_time, announced = SystemClock(), SystemRandomness(), SignedTime(), asyncio.Event()

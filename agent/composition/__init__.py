@@ -1,1 +1,1 @@
-"""Parts of the composition root: they build and connect, and do nothing else."""
+"""Parts of the composition root: they build, and connect what they built."""

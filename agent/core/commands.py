@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from agent.core.codes import cbor
-from agent.core.platform_word import NotThePlatform, open_word
+from agent.core.platform_word import NotThePlatform, is_whole, open_word
 from agent.core.time_interval import Interval
 from agent.core.transaction import Signer, encode, sign1
 from agent.core.trust_list import Trust
@@ -57,16 +57,12 @@ def read_command(signed: bytes, terminal: str, trust: Trust, now: Interval) -> C
         raise CommandInvalid(str(error)) from error
     match fields:
         case {1: bytes(id_), 2: str(audience), 3: str(kind), 4: int(issued_ms), 5: int(over_ms), **rest} if (
-            len(id_) == _ID_BYTES and _KIND.fullmatch(kind) and _are_instants(issued_ms, over_ms) and _is_rest(rest)
+            len(id_) == _ID_BYTES and _KIND.fullmatch(kind) and is_whole(issued_ms, over_ms) and _is_rest(rest)
         ):
             if audience != terminal:
                 raise CommandInvalid("it is for another terminal")
             return Command(id_, kind, issued_ms, over_ms)
     raise CommandInvalid("its fields are not those of a command")
-
-
-def _are_instants(*numbers: int) -> bool:
-    return all(type(number) is int and 0 <= number < 2**63 for number in numbers)
 
 
 def _is_rest(rest: Mapping[object, object]) -> bool:

@@ -4,16 +4,15 @@ The law: a cursor moves only on a receipt that a platform key signed, about the 
 receipt that does not fit is a lie and moves nothing.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-import cbor2
-
 from agent.core.codes import cbor
-from agent.core.platform_word import NotThePlatform, open_word
+from agent.core.commands import COMMAND_BYTES_MAX
+from agent.core.platform_word import REASON, NotThePlatform, is_whole, open_word
 from agent.core.time_interval import Interval
+from agent.core.transaction import encode
 from agent.core.trust_list import Trust
 
 PROTOCOL_VERSION = 1
@@ -22,8 +21,6 @@ BATCH_BYTES_MAX = 262_144
 BATCH_OVERHEAD_BYTES = 1_024  # what a batch carries beside its envelopes
 COMMANDS_MAX = 16
 SIGNED_RECEIPT_BYTES_MAX = 16_384
-COMMAND_BYTES_MAX = 4_096
-_REASON = re.compile(r"[a-z0-9.-]{1,64}")
 RECEIPT_AAD = b"scanward-receipt-1"
 
 
@@ -86,7 +83,7 @@ def encode_batch(
     batch_id: bytes, terminal: str, ledger_id: bytes, records: Sequence[StoredRecord], signed_head: bytes
 ) -> bytes:
     """Return a batch (batch.cddl) of consecutive records; signed_head is the head as of the last of them."""
-    return cbor2.dumps(
+    return encode(
         {
             1: batch_id,
             2: terminal,
@@ -94,8 +91,7 @@ def encode_batch(
             4: records[0].seq,
             5: [record.envelope for record in records],
             6: signed_head,
-        },
-        canonical=True,
+        }
     )
 
 
@@ -103,7 +99,7 @@ def encode_hello(
     hello_id: bytes, terminal: str, site: str, software: str, ledger_id: bytes, signed_head: bytes, cursor: int
 ) -> bytes:
     """Return a hello (hello.cddl)."""
-    return cbor2.dumps(
+    return encode(
         {
             1: hello_id,
             2: terminal,
@@ -113,8 +109,7 @@ def encode_hello(
             6: ledger_id,
             7: signed_head,
             8: cursor,
-        },
-        canonical=True,
+        }
     )
 
 
@@ -163,7 +158,7 @@ def _receipt(fields: object, about: bytes, terminal: str, ledger_id: bytes) -> R
             5: [int(head_seq), bytes(head_hash)],
             6: int(at_ms),
             **rest,
-        } if not rest and _is_whole(head_seq, at_ms) and len(head_hash) == 32 and len(rows) <= BATCH_RECORDS_MAX:
+        } if not rest and is_whole(head_seq, at_ms) and len(head_hash) == 32 and len(rows) <= BATCH_RECORDS_MAX:
             if batch_id != about:
                 raise ReceiptInvalid("it is about something else than what was sent")
             if audience != terminal:
@@ -177,15 +172,10 @@ def _receipt(fields: object, about: bytes, terminal: str, ledger_id: bytes) -> R
 def _result(row: object) -> Result:
     match row:
         case [int(seq), bytes(hash_), int(status), str(reason)] if (
-            _is_whole(seq, status) and status in _STATUSES and _REASON.fullmatch(reason)
+            is_whole(seq, status) and status in _STATUSES and REASON.fullmatch(reason)
         ):
             return Result(seq, hash_, Status(status), reason)
     raise ReceiptInvalid("a result in it is not as agreed")
-
-
-def _is_whole(*numbers: int) -> bool:
-    """Say whether these are whole numbers of 63 bits; `true` is not one, though Python thinks so."""
-    return all(type(number) is int and 0 <= number < 2**63 for number in numbers)
 
 
 def require_results_for(records: Sequence[StoredRecord], receipt: Receipt) -> None:

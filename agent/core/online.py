@@ -5,13 +5,12 @@ else comes, or does not come, is no answer: the code stays unverifiable and poli
 """
 
 import hashlib
-import re
 from dataclasses import dataclass, field
 from enum import IntEnum
 
 from msgspec.structs import replace
 
-from agent.core.platform_word import NotThePlatform, open_word
+from agent.core.platform_word import REASON, NotThePlatform, is_whole, open_word
 from agent.core.scan import Scan
 from agent.core.time_interval import Interval
 from agent.core.transaction import Draft, Kind, Signer, encode, sign1
@@ -34,7 +33,6 @@ NO_ANSWER = "online.no-answer"
 NOT_BELIEVED = "online.not-believed"
 _NOT_GENUINE = "online.not-genuine"
 _UNDECIDED = "online.undecided"
-_REASON = re.compile(r"[a-z0-9.-]{1,64}")
 
 
 class VerificationInvalid(Exception):
@@ -197,7 +195,7 @@ class Breaker:
 def _verification(fields: object, attempt_id: bytes, terminal: str) -> Verification:
     match fields:
         case {1: bytes(about), 2: str(audience), 3: finding, 4: str(reason), 5: at_ms, **rest} if (
-            _is_number(finding, 2) and _is_number(at_ms, 2**63 - 1) and _REASON.fullmatch(reason) and rest.keys() <= {6}
+            is_whole(finding, at_ms) and finding <= 2 and REASON.fullmatch(reason) and rest.keys() <= {6}
         ):
             if about != attempt_id:
                 raise VerificationInvalid("it is about another attempt")
@@ -207,11 +205,6 @@ def _verification(fields: object, attempt_id: bytes, terminal: str) -> Verificat
                 raise VerificationInvalid("its finding and its reason do not agree")
             return Verification(Finding(finding), reason, at_ms, _masked(rest.get(6)))
     raise VerificationInvalid("its fields are not those of a verification")
-
-
-def _is_number(value: object, most: int) -> bool:
-    """Say whether this is a whole number up to `most`; `true` is not one, though Python thinks so."""
-    return type(value) is int and 0 <= value <= most
 
 
 def _masked(name: object) -> str | None:

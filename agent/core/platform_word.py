@@ -4,11 +4,15 @@ The law: nothing is the platform's word unless a key that the trust list names f
 type. What the fields mean, and whom they are for, is their reader's business.
 """
 
+import re
+
 from agent.core.codes import cbor, cose
+from agent.core.codes.validity import SKEW_GRACE_S
 from agent.core.time_interval import Interval
 from agent.core.trust_list import Trust, TrustedKey
 
-_SKEW_GRACE_MS = 15_000
+REASON = re.compile(r"[a-z0-9.-]{1,64}")  # record.cddl, batch.cddl, online.cddl
+_SKEW_GRACE_MS = SKEW_GRACE_S * 1000
 
 
 class NotThePlatform(ValueError):
@@ -45,6 +49,11 @@ def open_word(
         return cbor.decode_deterministic(message.payload, has_text_keys=has_text_keys)
     except cbor.CborInvalid as error:
         raise NotThePlatform("the signed content is not CBOR as agreed") from error
+
+
+def is_whole(*numbers: object) -> bool:
+    """Say whether these are whole numbers of 63 bits; `true` is not one, though Python thinks so."""
+    return all(type(number) is int and 0 <= number < 2**63 for number in numbers)
 
 
 def _key(trust: Trust, usage: str, key_id: bytes, now: Interval) -> TrustedKey | None:

@@ -17,7 +17,7 @@ from agent.core.codes import cose
 from agent.core.decision import Decision, ReplayClaim
 from agent.core.scan import Scan
 from agent.core.time_interval import Interval, Stamp
-from agent.core.trust_list import Trust
+from agent.core.trust_list import X25519_SPKI_HEAD, Trust
 from agent.core.verdict import Claims, Outcome
 
 RECORD_AAD = b"scanward-record-1"
@@ -32,7 +32,6 @@ UNCHECKED_MAX = 8
 _EDDSA = -8
 _SCOPE_TERMINAL = 0  # record.cddl, replay-scope: single use is enforced by this terminal alone, so far
 _SCOPE_PLATFORM = 2  # by the platform, which was asked and used the code up
-_X25519_SPKI_PREFIX = bytes.fromhex("302a300506032b656e032100")  # RFC 8410 §4; 32 key bytes follow
 _VERDICTS = {Outcome.VERIFIED: 0, Outcome.UNVERIFIABLE: 1, Outcome.REFUSED: 2}
 _VERIFIED_ONLINE = 3
 
@@ -280,8 +279,8 @@ def _recipients(trust: Trust | None, now: Interval) -> tuple[Recipient, ...]:
     keys = (
         key
         for key in trust.trust_list.with_usage("platform", "seal")
-        if len(key.spki) == len(_X25519_SPKI_PREFIX) + 32
-        and key.spki.startswith(_X25519_SPKI_PREFIX)
+        if len(key.spki) == len(X25519_SPKI_HEAD) + 32
+        and key.spki.startswith(X25519_SPKI_HEAD)
         and not now.is_certainly_after(key.not_after_s * 1000)
         and not now.is_certainly_before(key.not_before_s * 1000)
         and not (trust.revoked is not None and trust.revoked.has_kid("platform", key.key_id))

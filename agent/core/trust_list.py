@@ -32,7 +32,7 @@ _REST_BITS = 52
 _FAMILIES = frozenset({"ehc", "platform"})  # what this agent verifies; entries of other families are kept, inert
 _ISSUER = re.compile(r"[!-~]{1,32}")  # ehc1.cddl, issuer
 _KID = re.compile(r"(?:[0-9a-f]{2}){1,64}")
-_X25519_SPKI_HEAD = bytes.fromhex("302a300506032b656e032100")  # RFC 8410 §4, then the 32 bytes
+X25519_SPKI_HEAD = bytes.fromhex("302a300506032b656e032100")  # RFC 8410 §4, then the 32 bytes
 _END_OF_TIME_S = 253_402_300_799  # the last second of the year 9999
 
 
@@ -246,7 +246,7 @@ def _known_key(entry: _KeyEntry, place: str, build_key: KeyBuilder) -> TrustedKe
         raise TrustListInvalid(f"{place}.not_after: before not_before")
     key: VerificationKey | None = None
     if entry.alg == "X25519":
-        if not spki.startswith(_X25519_SPKI_HEAD) or len(spki) != len(_X25519_SPKI_HEAD) + 32:
+        if not spki.startswith(X25519_SPKI_HEAD) or len(spki) != len(X25519_SPKI_HEAD) + 32:
             raise TrustListInvalid(f"{place}.spki: not an X25519 key")
     else:
         try:

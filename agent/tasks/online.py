@@ -33,7 +33,6 @@ from agent.ports import (
     Display,
     Ledger,
     OnlineVerifier,
-    PlatformLied,
     PlatformRejected,
     PlatformUnreachable,
     Randomness,
@@ -110,7 +109,7 @@ class Online:
         try:
             answer = await self._answer_by(end_s, question)
             verification = read_verification(answer, attempt_id, question.terminal, trust, self._clock.now().now)
-        except (PlatformUnreachable, PlatformRejected, PlatformLied) as error:
+        except (PlatformUnreachable, PlatformRejected) as error:
             log.warning("no answer about a code: %s", error)
             await self._failed("the platform does not say whether codes are genuine")
             return unanswered(verdict, NO_ANSWER, attempt_id)

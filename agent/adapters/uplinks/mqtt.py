@@ -30,6 +30,7 @@ from agent.adapters.uplinks.statuses import trouble_of
 from agent.adapters.uplinks.urls import Schemes, url_fault
 from agent.core.answers import id_of_hello_answer, id_of_receipt, id_of_request, printable, read_problem
 from agent.core.backoff import Backoff
+from agent.core.commands import COMMAND_BYTES_MAX
 from agent.ports import CarrierDown, LinkBroke, PlatformUnreachable, Randomness
 
 log = logging.getLogger(__name__)
@@ -41,7 +42,6 @@ PORTS = {"mqtts": 8883, "mqtt": 1883}
 PASSWORD_BYTES_MAX = 1_024
 TRUST_TOPIC = "scanward/1/trust"
 TRUST_BYTES_MAX = 16_384
-COMMAND_BYTES_MAX = 4_096  # command.cddl, by way of hello.cddl
 RECONNECT_DELAY_S_FIRST = 0.1
 RECONNECT_DELAY_S_MAX = 30.0
 BROKEN_DELAY_S_MAX = 0.05  # after a link that stood: a cut is followed by a new connection at once, or nearly so
