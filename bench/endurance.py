@@ -28,7 +28,7 @@ def lines() -> list[Line]:
     """Measure."""
     with tempfile.TemporaryDirectory(prefix="scanward-bench-") as folder:
         samples = asyncio.run(measure(Path(folder)))
-    slope_kb = slope(samples) / 1e3 * 1_000
+    slope_kb = slope(samples)  # bytes a record are kB for 1000
     first, last = (resident / 1e6 for _, resident in (samples[0], samples[-1]))
     detail = f"{samples[-1][0]} records, {first:.1f} MB after {samples[0][0]}, {last:.1f} MB at the end"
     name = "growth of memory for 1000 records"

@@ -140,6 +140,6 @@ async def measure(folder: Path, server: Server) -> list[Line]:
 def lines() -> list[Line]:
     """Measure."""
     if postgresql.programs() is None:
-        return [Line("ingest on PostgreSQL", 0, 0, "at least", "x", "not measured: PostgreSQL is not installed")]
+        return [Line("ingest on PostgreSQL", 0, 0.5, "at least", "x", "not measured: PostgreSQL is not installed")]
     with tempfile.TemporaryDirectory(prefix=".bench-", dir=".") as folder, postgresql.running() as cluster:
         return asyncio.run(measure(Path(folder), cluster.make_database()))

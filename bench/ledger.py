@@ -27,7 +27,6 @@ from bench.line import Line
 
 PRODUCERS = 64
 ROUNDS = 5
-ROW_BYTES = 450
 SLOW_SYNC_S = 0.010
 _ON_DISK = Path(__file__).parents[1] / "var"  # beside the code: on a disk, where /tmp may be memory
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 class Presented:
     """One whole code put before one scanner.
 
-    answer, reason: what the display must show; reason may be a stage such as "signature.". either: the other acceptable
-    outcome where two scanners race, judged for the pair. shown: the display's event.
+    answer, reason: what the display must show; reason may be a stage such as "signature.". race: the number of the
+    pair that it is judged with. shown: the display's event.
     """
 
     what: str

@@ -1,6 +1,6 @@
 """What the platform makes of a checked batch: accepted, duplicate, conflict or rejected, record by record. Pure.
 
-The law: whatever is authentic is kept, both sides of a contradiction too; a repeated question gets the same answer.
+The law: whatever is authentic is kept, both sides of a contradiction too; what is held already is answered as held.
 The archive reads what is held and writes what is decided here, in one commit.
 """
 

@@ -5,6 +5,7 @@ Demo keys: generated on the spot, unencrypted, on the same disk. A real platform
 
 import base64
 import binascii
+import errno
 import hashlib
 import os
 from pathlib import Path
@@ -13,6 +14,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, x25519
 
+from platform_stub.files import write_new_file
 from platform_stub.wire.sm2 import NoSm2Key, Sm2PrivateKey, Sm2PublicKey
 
 PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | x25519.X25519PrivateKey | Sm2PrivateKey
@@ -88,12 +90,9 @@ def make_missing(directory: Path) -> bool:
 
 def write_key(directory: Path, name: str, key: PrivateKey) -> None:
     """Write a new key file, mode 0600; never over an old one."""
-    pem = _pem_of(key)
-    handle = os.open(directory / f"{name}.pem", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(pem)
-        file.flush()
-        os.fsync(file.fileno())
+    path = directory / f"{name}.pem"
+    if not write_new_file(path, _pem_of(key)):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
 
 
 def read_key(directory: Path, name: str) -> PrivateKey:

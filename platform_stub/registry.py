@@ -65,6 +65,8 @@ def read_registration(path: Path) -> Terminal:
         raise RegistrationInvalid(f"{path}: {error}") from error
     if not _ID.fullmatch(said.terminal) or not _ID.fullmatch(said.site):
         raise RegistrationInvalid(f"{path}: terminal and site are 1 to 32 lower case letters, digits and hyphens")
+    if said.site == "trust" or said.terminal == "seen":  # docs/protocol/README.md: their topics mean something else
+        raise RegistrationInvalid(f"{path}: no site may be called trust, and no terminal seen")
     if said.kid != key_id(spki).hex():
         raise RegistrationInvalid(f"{path}: the kid is not that of the key")
     return Terminal(said.terminal, said.site, key_id(spki), said.alg, spki, key)

@@ -20,7 +20,7 @@ from agent.config import Config, ConfigInvalid, Environment, load, read_environm
 from agent.ports import AddressInUse, LedgerBroken, LedgerFull, LedgerUnusable, SecretUnusable
 
 START_FAILED = 1
-RELOADED = 4  # the platform asked for it: not a success to the service manager, so that it starts the agent again
+RELOADED = 4  # the platform asked for it; the service manager starts the agent again
 BROKEN = 3  # the ledger, in the middle of work: the service manager starts the agent again, and the file is checked
 _STANDARD_ERROR = 2
 

@@ -7,14 +7,13 @@ hashes.
 
 import hashlib
 import hmac
-import os
 import re
 import secrets
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 
-from platform_stub.files import write_file
+from platform_stub.files import write_file, write_new_file
 from platform_stub.issuing.issuer import CARD_BYTES, national_dynamic_text, national_static_text
 from platform_stub.keys import KeyUnusable
 from platform_stub.layout import Layout
@@ -143,16 +142,10 @@ def _hash_of(card: bytes) -> bytes:
 def _read_or_make_key(path: Path) -> bytes:
     """Return the key of the tokens, made where there is none: a directory may be older than they are."""
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        pass
+        if not path.exists():
+            write_new_file(path, secrets.token_bytes(_KEY_BYTES))  # where another process was quicker, its key stays
     except OSError as error:
         raise KeyUnusable(f"{path}: {error.strerror}") from error
-    else:
-        with os.fdopen(handle, "wb") as file:
-            file.write(secrets.token_bytes(_KEY_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
     try:
         key = path.read_bytes()
     except OSError as error:

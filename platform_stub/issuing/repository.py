@@ -94,8 +94,17 @@ class Repository:
 
     def complete(self, now_s: int) -> None:
         """Make the keys that an earlier version's directory lacks, and publish anew where the trust list lacks them."""
-        if keys.make_missing(self._layout.keys):
+        if keys.make_missing(self._layout.keys) or not self._names_every_use():
             self.publish(now_s)
+
+    def _names_every_use(self) -> bool:
+        """Say whether the trust list that is published has a key for each use of the platform's."""
+        targets = Metadata[Targets].from_bytes(
+            self._read(f"{self._read_snapshot().meta['targets.json'].version}.targets.json")
+        )
+        digest = targets.signed.targets[TRUST_LIST].hashes["sha256"]
+        entries = json.loads((self._targets / f"{digest}.{TRUST_LIST}").read_bytes())["keys"]
+        return {"receipt", "command", "verification"} <= {use for entry in entries for use in entry["usage"]}
 
     def timestamp(self) -> bytes:
         """Return timestamp.json as it is now."""

@@ -23,7 +23,7 @@ from platform_stub.mqtt.credentials import PasswordUnusable
 from platform_stub.mqtt.topics import Up
 from platform_stub.status import MQTT
 from platform_stub.storage.database import DatabaseAway, DatabaseBroken
-from platform_stub.web.problem import Problem
+from platform_stub.web.problem import Problem, problem_of
 from platform_stub.wire import cbor
 from platform_stub.wire.fields import BATCH_ID
 
@@ -225,8 +225,8 @@ class MqttCarrier:
                     self._warn(up, "is on a topic that means nothing")
         except Problem as problem:
             return self._refusal(up, body, problem)
-        except DatabaseBroken:
-            return self._refusal(up, body, Problem(503, "platform.stopping", "Nothing can be stored now."))
+        except DatabaseBroken as error:
+            return self._refusal(up, body, problem_of(error))
         except Exception:  # noqa: BLE001 - as over HTTP, where it is a 500: sent again for ever, it must not stop the rest
             _log.exception("a message of %s on up/%s cannot be worked on: a fault of ours", up.terminal, up.what)
             return self._refusal(up, body, Problem(500, "platform.fault", "The platform failed over this."))

@@ -3,9 +3,10 @@
 Terminals log in under their id; the platform under a name that no terminal can have.
 """
 
-import os
 import secrets
 from pathlib import Path
+
+from platform_stub.files import write_new_file
 
 PLATFORM_USER = "_platform"
 PASSWORD_BYTES = 24  # of randomness
@@ -27,7 +28,7 @@ def password_of(directory: Path, user: str) -> str:
     try:
         directory.mkdir(mode=0o700, exist_ok=True)
         if not path.exists():
-            _make(path)
+            write_new_file(path, f"{secrets.token_urlsafe(PASSWORD_BYTES)}\n".encode())  # or another's stays
     except OSError as error:
         raise PasswordUnusable(f"{path}: {error.strerror}") from error
     return read_password(path)
@@ -45,19 +46,3 @@ def read_password(path: Path) -> str:
     if not line or not line.isprintable():
         raise PasswordUnusable(f"{path}: the first line must be the password")
     return line
-
-
-def _make(path: Path) -> None:
-    """Write a new password whole; where another process was quicker, its password stays."""
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(PASSWORD_BYTES) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(beside, path)
-        except FileExistsError:
-            return
-    finally:
-        beside.unlink(missing_ok=True)

@@ -4,7 +4,7 @@
 CREATE TABLE IF NOT EXISTS attempts (
     terminal   TEXT NOT NULL,
     attempt_id BLOB NOT NULL,
-    code_hash  BLOB NOT NULL,     -- SHA-256 of the code as read
+    code_hash  BLOB NOT NULL,     -- SHA-256 of the code in capitals
     finding    INTEGER NOT NULL,  -- online.cddl, verification 3; never 2
     reason     TEXT NOT NULL,
     at_ms      INTEGER NOT NULL,

@@ -36,13 +36,19 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         if error.status < 400:
             raise
         return _answer(error.status, f"http.{error.status}", error.reason)
-    except Contended:  # it looked again and found the same: rather a fault of ours than another worker's haste
-        _log.exception("what was to be stored contradicts the database")
-        return _answer(503, "platform.contended", "The platform could not store it now; try again later.")
-    except DatabaseAway:
-        return _answer(503, "platform.database", "The platform's database is away; try again later.")
-    except DatabaseBroken:
-        return _answer(503, "platform.stopping", "The platform cannot store anything now.")
+    except DatabaseBroken as error:
+        found = problem_of(error)
+        return _answer(found.status, found.code, found.detail)
+
+
+def problem_of(error: DatabaseBroken) -> Problem:
+    """Return what a terminal hears, on whichever carrier, where nothing could be stored."""
+    if isinstance(error, Contended):  # it looked again and found the same: rather a fault of ours than another's haste
+        _log.error("what was to be stored contradicts the database", exc_info=error)
+        return Problem(503, "platform.contended", "The platform could not store it now; try again later.")
+    if isinstance(error, DatabaseAway):
+        return Problem(503, "platform.database", "The platform's database is away; try again later.")
+    return Problem(503, "platform.stopping", "The platform cannot store anything now.")
 
 
 def _answer(status: int, code: str, detail: str) -> web.Response:

@@ -268,6 +268,8 @@ def test_a_terminal_without_root_or_trust_list_hears_what_that_means(tmp_path: P
 
 def test_sm2_is_a_finding_whether_or_not_it_is_built_in() -> None:
     assert [f.topic for f in service.sm2()] == ["SM2"]
+    assert levels(service.sm2(lambda: None)) == ["ok"]
+    assert levels(service.sm2(lambda: "no libcrypto")) == ["warning"]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from agent.adapters.console.calls import Parts
 from agent.adapters.console.console import Console
 from agent.adapters.console.metrics import LedgerFigures
 from agent.adapters.console.roles import COOKIE, Entrance
-from agent.adapters.console.secret_files import PinHash, hash_pin
+from agent.adapters.console.secret_files import PinHash
 from agent.adapters.console.server import ConsoleServer, Settings
 from agent.adapters.ledger.owner import InlineLedger
 from agent.core.requests import Role
@@ -53,10 +53,6 @@ def quick_pin(pin: str = PIN) -> PinHash:
     from agent.adapters.console.secret_files import _scrypt
 
     return PinHash(10, 1, 1, b"s" * 16, _scrypt(pin, b"s" * 16, 10, 1, 1, 32))
-
-
-def real_pin(pin: str = PIN) -> PinHash:
-    return hash_pin(pin, CountedRandomness())
 
 
 def trust_with_policy() -> Trust:

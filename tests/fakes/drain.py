@@ -177,7 +177,7 @@ class Drain:
     async def until_settled(self, count: int, timeout_s: float = 20.0) -> None:
         """Return once the agent, too, knows that so many records arrived. Raises TimeoutError."""
         async with asyncio.timeout(timeout_s):
-            while (await self.status())["uplink"]["waiting"]:  # noqa: ASYNC110
+            while (uplink := (await self.status())["uplink"])["waiting"] or uplink["cursor"] < count:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
 
 

@@ -14,6 +14,7 @@ from platform_stub.mqtt import options as mqtt_options
 from platform_stub.mqtt.broker import EmbeddedBroker
 from platform_stub.mqtt.credentials import PLATFORM_USER, PasswordUnusable, password_of, read_password
 from platform_stub.mqtt.topics import read_up
+from platform_stub.registry import RegistrationInvalid, read_registration
 from platform_stub.status import HeldStatus, State, is_news, read_status
 from platform_stub.web.terminal_rows import SILENT_AFTER_MS, command_cells, terminal_cells
 
@@ -320,3 +321,39 @@ def test_a_platform_from_before_there_were_commands_gets_the_key_and_publishes_i
     before = layout.repository.joinpath("metadata", "timestamp.json").read_bytes()
     Repository(layout).complete(generate.NOW_S)
     assert layout.repository.joinpath("metadata", "timestamp.json").read_bytes() == before
+
+
+def test_a_platform_killed_between_making_a_key_and_publishing_it_publishes_it_at_the_next_start(
+    platform_directory, monkeypatch
+):
+    layout = Layout(platform_directory)
+    (layout.keys / "commands.pem").unlink()
+    with monkeypatch.context() as killed:
+        killed.setattr(Repository, "_trust_list", without_commands)
+        Repository(layout).publish(generate.NOW_S)
+    assert "command" not in uses_of(layout)
+    Repository(layout).complete(generate.NOW_S)
+    assert "command" in uses_of(layout)
+
+
+_trust_list = Repository._trust_list
+
+
+def without_commands(self, *arguments):
+    """The trust list as a version without commands published it."""
+    about = json.loads(_trust_list(self, *arguments))
+    about["keys"] = [key for key in about["keys"] if key["usage"] != ["command"]]
+    return json.dumps(about).encode()
+
+
+def uses_of(layout):
+    lists = [json.loads(path.read_text()) for path in layout.repository.glob("targets/*.trust-list.json")]
+    return {use for key in max(lists, key=lambda one: one["version"])["keys"] for use in key["usage"]}
+
+
+@pytest.mark.parametrize(("site", "terminal"), [("trust", "kiosk-1"), ("demo", "seen")])
+def test_names_that_mean_something_else_in_a_topic_are_not_registered(tmp_path, make_terminal, site, terminal):
+    path = tmp_path / "terminal.json"
+    path.write_text(json.dumps(make_terminal().registration() | {"site": site, "terminal": terminal}))
+    with pytest.raises(RegistrationInvalid, match="no site may be called trust"):
+        read_registration(path)

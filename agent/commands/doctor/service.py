@@ -3,14 +3,13 @@
 The law: the ledger's lock is never tried, only read about: trying it could keep an agent from starting.
 """
 
-import importlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from agent.adapters.clock import SystemClock
+from agent.adapters.keys.sm2 import availability
 from agent.commands.doctor.finding import Finding, fault, in_thread, ok, warning
 from agent.commands.doctor.machine import Machine
 from agent.commands.doctor.storage import LOCK
@@ -19,7 +18,6 @@ from agent.commands.trust import TRUST_FOLDER, TrustUnreadable, read_current
 from agent.config import Config
 from agent.core.trust_list import Freshness, Trust
 
-SM2 = "agent.adapters.keys.sm2"
 HOUR_S = 3_600
 
 
@@ -79,14 +77,9 @@ def trust(config: Config) -> Sequence[Finding]:
             return [fault("trust", f"{age}: too old, nothing is accepted offline", do)]
 
 
-def sm2() -> Sequence[Finding]:
+def sm2(availability: Callable[[], str | None] = availability) -> Sequence[Finding]:
     """Ask whether codes signed with SM2 can be verified on this machine."""
-    try:
-        module: Any = importlib.import_module(SM2)
-    except ImportError:
-        return [warning("SM2", "this version cannot verify SM2", "nothing, where no issuer here signs with it")]
-    why = module.availability()
-    if why is None:
+    if (why := availability()) is None:
         return [ok("SM2", "can be verified here")]
     return [
         warning("SM2", f"cannot be verified here: {why}", "install OpenSSL 3 with SM2; codes signed so are refused")

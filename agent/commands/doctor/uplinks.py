@@ -28,9 +28,15 @@ DAY_S = 86_400
 CERTIFICATE_FAULTS = {  # X509_V_ERR_*: what it is, what to do
     9: ("the certificate is not valid yet", "see this terminal's clock first (timedatectl), then the certificate"),
     10: ("the certificate has expired", "see this terminal's clock first (timedatectl); then it must be renewed there"),
-    18: ("the certificate is signed by itself", "name its authority's certificates in ca_file, if it is meant so"),
-    19: ("the certificate's authority is unknown here", "name its certificates in ca_file: something else may answer"),
-    20: ("the certificate's authority is unknown here", "name its certificates in ca_file: something else may answer"),
+    18: ("the certificate is signed by itself", "if it is meant so: update-ca-certificates; for MQTT, ca_file"),
+    19: (
+        "the certificate's authority is unknown here",
+        "is it the platform? then update-ca-certificates; for MQTT, ca_file",
+    ),
+    20: (
+        "the certificate's authority is unknown here",
+        "is it the platform? then update-ca-certificates; for MQTT, ca_file",
+    ),
     21: ("the server sends no full chain of certificates", "it must send the certificates in between, too"),
     23: ("the certificate was revoked", "trust nothing there; ask whoever runs it"),
     62: ("the certificate is another host's", "correct the host name in url; a login page may be in between"),
