@@ -18,6 +18,7 @@ from agent.config import (
     parse,
     read_environment,
 )
+from agent.core.reading.profile import Profile
 
 ROOT = Path(__file__).parents[1]
 HERE = Environment(host_name="Kiosk_7.hospital.example", state_directory=None, notify_socket=None)
@@ -211,7 +212,7 @@ def test_there_is_an_example_for_each_kind_of_terminal() -> None:
 GIVEN_AT_START = {
     ("[terminal]", "id"): "the host's name",
     ("[state]", "directory"): "systemd's, else `scanward-state`",
-    ('[[scanners]] type = "serial"', "step"): "the terminal's",
+    ("[[scanners]], every device", "step"): "the terminal's",
     ('[[scanners]] type = "replay"', "step"): "the terminal's",
     ("[trust]", "url"): "the uplink's",
     ("[uplink.mqtt]", "username"): "the terminal's id",
@@ -236,7 +237,10 @@ def all_settings() -> dict[tuple[str, str], str]:
         match field.type:
             case inspect.VarTupleType(item_type=inspect.UnionType(types=kinds)):
                 for kind in kinds:
-                    found |= settings_of(kind, f'[[{field.encode_name}]] type = "{kind.tag}"')
+                    shared = Profile.__struct_fields__ if issubclass(kind.cls, Profile) else ()
+                    own = settings_of(kind, f'[[{field.encode_name}]] type = "{kind.tag}"')
+                    found |= {(place, name): text for (place, name), text in own.items() if name not in shared}
+                found |= settings_of(inspect.type_info(Profile), f"[[{field.encode_name}]], every device")
             case inspect.StructType(fields=fields) as struct:
                 tables = [f for f in fields if isinstance(f.type, inspect.UnionType | inspect.DictType)]
                 if field.encode_name in {"uplink", "policy"}:

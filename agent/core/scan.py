@@ -1,16 +1,19 @@
-"""A scan: what a scanner gave, byte for byte, before anyone believes it; and how bytes become whole scans.
+"""A scan: what a scanner gave, byte for byte, before anyone believes it.
 
-Text is resolved in one place, `Scan.text`. A read that went wrong is a scan with a fault, never a shorter scan. Opening
-devices, timers and stamps are the adapters'.
+Text is resolved in one place, `Scan.text`. A read that went wrong is a scan with a fault, never a shorter scan. How
+bytes, keystrokes, reports and pictures become whole scans is agent/core/reading/'s; opening devices is the adapters'.
 """
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal
 
 from agent.core.time_interval import Stamp
 
 SCAN_BYTES_MAX = 8_192  # a QR code holds at most 7,089 digits; anything longer is noise
-SCAN_TIMEOUT_MS = 500  # a scanner sends a scan in one go; a longer pause in the middle means the rest will not come
+
+Charset = Literal["gb18030", "iso-8859-1", "shift_jis", "big5", "none"]
+"""What a site's codes are written in where they are not UTF-8; none: such bytes stay without text."""
 
 
 class ScanFault(StrEnum):
@@ -19,6 +22,11 @@ class ScanFault(StrEnum):
     OVER_LONG = "over-long"
     INCOMPLETE = "incomplete"  # no terminator within the framing's time
     CUT = "cut"  # the scanner went away in the middle
+    LOST = "lost"  # the kernel dropped part of it before it was read
+    KEYS = "keys"  # a key that the configured layout does not have
+    DAMAGED = "damaged"  # its length, check sum, prefix, suffix or form is not what it must be
+    SYMBOLOGY = "symbology"  # a kind of code that this scanner's profile does not take
+    FLOOD = "flood"  # more scans than any hand makes; those behind it were dropped
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +34,8 @@ class Scan:
     """Bytes, AIM symbology id and source travel together.
 
     data: the payload without its framing; with a fault, what had arrived (at most SCAN_BYTES_MAX).
-    aim: e.g. "]Q3" where the scanner tells; scanner: the configured id.
+    aim: e.g. "]Q3" where the scanner tells; scanner: the configured id; eci: the extended channel interpretation
+    (AIM ITS/04-023) the symbol declares, where the scanner tells; charset: the site's, for bytes that are not UTF-8.
     """
 
     data: bytes = field(repr=False)
@@ -34,6 +43,8 @@ class Scan:
     at: Stamp
     aim: str | None = None
     fault: ScanFault | None = None
+    eci: int | None = None
+    charset: Charset = "none"
 
     @property
     def text(self) -> str | None:
@@ -42,139 +53,3 @@ class Scan:
             return self.data.decode("utf-8")
         except UnicodeDecodeError:
             return None
-
-
-class Framing(StrEnum):
-    """How a scanner marks the end of a scan.
-
-    CR also takes the LF right behind it, LF the CR right before and right behind it: they are one terminator, whichever
-    way the scanner writes it. CRLF is exactly the two. IDLE has no mark: a pause ends the scan.
-    """
-
-    CR = "cr"
-    LF = "lf"
-    CRLF = "crlf"
-    TAB = "tab"
-    ETX = "etx"
-    IDLE = "idle"
-
-
-Piece = tuple[bytes, ScanFault | None]  # a payload without its framing, and what is wrong with it
-
-
-@dataclass(frozen=True, slots=True)
-class _Terminator:
-    """mark ends a scan; before may stand between payload and mark, behind right after the mark."""
-
-    mark: bytes
-    before: bytes = b""
-    behind: bytes = b""
-
-
-_TERMINATORS = {
-    Framing.CR: _Terminator(b"\r", behind=b"\n"),
-    Framing.LF: _Terminator(b"\n", before=b"\r", behind=b"\r"),
-    Framing.CRLF: _Terminator(b"\r\n"),
-    Framing.TAB: _Terminator(b"\t"),
-    Framing.ETX: _Terminator(b"\x03"),
-}
-
-
-class ScanAssembler:
-    """Assembles the bytes of one scanner into whole scans, however they are cut into reads.
-
-    The caller says when bytes came (`feed`), calls `idle` at `due_at_ms`, and `hang_up` when the device goes away.
-    Times are milliseconds of any one clock that does not step. Payload bytes are never changed, trimmed or invented; an
-    empty payload is no scan. Not thread-safe.
-    """
-
-    def __init__(self, framing: Framing, *, bytes_max: int = SCAN_BYTES_MAX, timeout_ms: int = SCAN_TIMEOUT_MS) -> None:
-        self._terminator = _TERMINATORS.get(framing)  # None: a pause is the terminator
-        self._bytes_max = bytes_max
-        self._timeout_ms = timeout_ms
-        self._pending = bytearray()
-        self._fed_at_ms = 0
-        self._may_follow = False  # the byte `behind` belongs to the terminator before it
-        self._is_skipping = False  # over-long was reported; what is left of it goes until a terminator or a pause
-        self._is_doubtful = False  # pauses were not seen, so they cannot tell one scan from the next
-
-    @property
-    def due_at_ms(self) -> int | None:
-        """When `idle` will have something to do, should nothing come until then; None while nothing is pending."""
-        is_waiting = self._pending or self._is_skipping or self._is_doubtful
-        return self._fed_at_ms + self._timeout_ms if is_waiting else None
-
-    def feed(self, data: bytes, at_ms: int) -> list[Piece]:
-        """Take bytes as they were read; return the scans they complete."""
-        if self._terminator is None and self._pending and at_ms - self._fed_at_ms >= self._timeout_ms:
-            self._is_doubtful = True  # the reader was late: was there a pause in between, or only a slow reader?
-        self._fed_at_ms = at_ms
-        self._pending += data
-        pieces: list[Piece] = []
-        while (payload := self._split()) is not None:
-            was_skipping, self._is_skipping = self._is_skipping, False
-            if payload and not was_skipping:
-                pieces.append(self._judge(payload))
-        if self._is_skipping:
-            self._forget_skipped()
-        elif len(self._pending) - self._held_back() > self._bytes_max:
-            pieces.append(self._judge(bytes(self._pending)))
-            self._is_skipping = True
-            self._forget_skipped()
-        return pieces
-
-    def idle(self, at_ms: int) -> list[Piece]:
-        """Say that nothing came until now; return the scan that a pause ends, or the half one that it leaves."""
-        due_at_ms = self.due_at_ms
-        if due_at_ms is None or at_ms < due_at_ms:
-            return []
-        is_whole = self._terminator is None and not self._is_doubtful
-        return self._end(None if is_whole else ScanFault.INCOMPLETE)
-
-    def hang_up(self) -> list[Piece]:
-        """Say that the device is gone; return the scan that it took with it."""
-        self._may_follow = False
-        return self._end(ScanFault.CUT)
-
-    def lose_track(self) -> None:
-        """Say that reading pauses: where only a pause ends a scan, what waits to be read is not to be trusted."""
-        self._is_doubtful = self._terminator is None
-
-    def _split(self) -> bytes | None:
-        """Take the pending bytes up to the next terminator; None while there is none."""
-        terminator = self._terminator
-        if terminator is None or not self._pending:
-            return None
-        if self._may_follow:
-            self._may_follow = False
-            if self._pending.startswith(terminator.behind):
-                del self._pending[: len(terminator.behind)]
-        end = self._pending.find(terminator.mark)
-        if end < 0:
-            return None
-        payload = bytes(self._pending[:end])
-        del self._pending[: end + len(terminator.mark)]
-        self._may_follow = bool(terminator.behind)
-        return payload.removesuffix(terminator.before)
-
-    def _held_back(self) -> int:
-        """Return how many of the last bytes may yet turn out to be part of a terminator."""
-        if self._terminator is None:
-            return 0
-        start = self._terminator.before + self._terminator.mark[:-1]
-        return len(start) if start and self._pending.endswith(start) else 0
-
-    def _forget_skipped(self) -> None:
-        del self._pending[: len(self._pending) - self._held_back()]
-
-    def _judge(self, payload: bytes) -> Piece:
-        if len(payload) > self._bytes_max:
-            return payload[: self._bytes_max], ScanFault.OVER_LONG
-        return payload, None
-
-    def _end(self, fault: ScanFault | None) -> list[Piece]:
-        """Give up what is pending, once."""
-        payload, was_skipping = bytes(self._pending[: self._bytes_max]), self._is_skipping
-        self._pending.clear()
-        self._is_skipping = self._is_doubtful = False
-        return [] if was_skipping or not payload else [(payload, fault)]

@@ -29,7 +29,7 @@ from agent.ports.trust import (
     TrustTrouble,
     VerifiedBundle,
 )
-from agent.ports.world import Clock, Display, Randomness, Scanner
+from agent.ports.world import Clock, Display, FrameReader, Randomness, Scanner, Triggered
 
 __all__ = [
     "AddressInUse",
@@ -39,6 +39,7 @@ __all__ = [
     "CommandSink",
     "Display",
     "Errands",
+    "FrameReader",
     "Ledger",
     "LedgerBroken",
     "LedgerFull",
@@ -58,6 +59,7 @@ __all__ = [
     "Requests",
     "Scanner",
     "SecretUnusable",
+    "Triggered",
     "TrustFloor",
     "TrustRefresher",
     "TrustStore",

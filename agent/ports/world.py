@@ -1,9 +1,11 @@
 """Clocks, chance, scanners, and what people on the spot see."""
 
 from collections.abc import AsyncIterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from agent.core.decision import Decision
+from agent.core.decision import Answer, Decision
+from agent.core.reading.frame import Frame
+from agent.core.reading.piece import Piece
 from agent.core.scan import Scan
 from agent.core.time_interval import Stamp
 from agent.core.transaction import Transaction
@@ -46,6 +48,19 @@ class Scanner(Protocol):
         """Yield whole scans, and faulty ones with their fault."""
         ...
 
+    def answered(self, answer: Answer) -> None:
+        """Have the scanner itself tell the decision by sound or light, where it can. Never waits, never fails."""
+        ...
+
+
+@runtime_checkable
+class Triggered(Protocol):
+    """A scanner that can be told when to look for a code."""
+
+    def trigger(self, *, on: bool) -> None:
+        """Have it look for a code, or stop. Never waits; a scanner that is away is not told later."""
+        ...
+
 
 class Display(Protocol):
     """What people on the spot see. Never called before the ledger's commit returned."""
@@ -56,4 +71,12 @@ class Display(Protocol):
 
     async def notice(self, topic: str, text: str) -> None:
         """Show something about the terminal itself (scanner, uplink, alert); never about a person."""
+        ...
+
+
+class FrameReader(Protocol):
+    """Finds codes in the pictures of one camera. One caller at a time, in whatever thread; it keeps state between."""
+
+    def read(self, frame: Frame, at_ms: int) -> list[Piece]:
+        """Return what was read for certain in this frame; at_ms of a clock that does not step. Never raises."""
         ...

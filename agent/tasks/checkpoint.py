@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from agent.core.codes import recognise
-from agent.core.decision import Decision, History, decide, is_worth_asking
+from agent.core.decision import Answer, Decision, History, decide, is_worth_asking
 from agent.core.scan import Scan
 from agent.core.time_interval import SignedTime
 from agent.core.transaction import Transaction, draft_decision
@@ -56,11 +56,11 @@ class Checkpoint:
     async def watch(self, scanner: Scanner, step: str) -> None:
         """Pass every scan of one scanner, for the life of the agent. Raises LedgerBroken."""
         async for scan in scanner.scans():
-            await self.check(scan, step)
+            scanner.answered(await self.check(scan, step))
             self.on_passed(self.clock.now().raw_ms - scan.at.raw_ms)
 
-    async def check(self, scan: Scan, step: str) -> None:
-        """Judge one scan, ask the platform where that settles it, store the decision, then show it."""
+    async def check(self, scan: Scan, step: str) -> Answer:
+        """Judge one scan, ask the platform where that settles it, store the decision, show it; return the answer."""
         trust = self.trust_store.current
         step = self.errands.step_for(scan.scanner, step)
         code = recognise(scan)
@@ -72,9 +72,10 @@ class Checkpoint:
         except LedgerFull:
             log.error("the ledger is full: nothing is accepted until there is space")
             await self.display.notice("ledger-full", "storage is full: nothing can be accepted now")
-            return
+            return Answer.REFUSE
         await self.errands.decided(scan.scanner, decision, transaction)
         await self.display.show(scan.scanner, decision, transaction)
+        return decision.answer
 
     async def _decide(
         self, scan: Scan, verdict: Verdict, step: str, trust: Trust | None

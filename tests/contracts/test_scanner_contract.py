@@ -8,7 +8,8 @@ import pytest
 
 from agent.adapters.scanners import replay, serial
 from agent.adapters.scanners.presence import Presence
-from agent.core.scan import SCAN_BYTES_MAX, Framing, ScanFault
+from agent.core.reading.framing import Framing
+from agent.core.scan import SCAN_BYTES_MAX, ScanFault
 from agent.ports import Scanner
 from fakes.tty import Presences, Tty, reading
 from fakes.world import EPOCH_MS, FakeClock

@@ -8,7 +8,7 @@ import random
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-from agent.core.decision import Decision
+from agent.core.decision import Answer, Decision
 from agent.core.scan import Scan
 from agent.core.time_interval import Interval, Stamp
 from agent.core.transaction import Transaction
@@ -76,11 +76,15 @@ class ListScanner:
     id: str
     given: list[Scan]
     presence: str | None = None
+    answers: list[Answer] = field(default_factory=list)
 
     async def scans(self) -> AsyncIterator[Scan]:
         for scan in self.given:
             await asyncio.sleep(0)
             yield scan
+
+    def answered(self, answer: Answer) -> None:
+        self.answers.append(answer)
 
 
 @dataclass

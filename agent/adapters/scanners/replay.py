@@ -12,7 +12,9 @@ from typing import Annotated, Literal
 import msgspec
 
 from agent.adapters.scanners.presence import OnPresence, Presence, log_presence
-from agent.core.scan import SCAN_BYTES_MAX, Framing, Scan, ScanAssembler, ScanFault
+from agent.core.decision import Answer
+from agent.core.reading.framing import Framing, ScanAssembler
+from agent.core.scan import SCAN_BYTES_MAX, Scan, ScanFault
 from agent.ports import Clock
 
 READ_BYTES_MAX = 4_096
@@ -77,7 +79,7 @@ class ReplayScanner:
             while not is_at_end:
                 data = await _read(fd)
                 is_at_end = not data
-                for line, fault in assembler.feed(data or b"\n", 0):  # the last line need not be ended
+                for line, fault, *_ in assembler.feed(data or b"\n", 0):  # the last line need not be ended
                     number += 1
                     payload, payload_fault, aim, pause_s = self._payload(line, fault)
                     await asyncio.sleep(self._settings.interval_s + pause_s)  # if only to let others run
@@ -91,6 +93,9 @@ class ReplayScanner:
         finally:
             if fd not in {-1, _STDIN}:
                 os.close(fd)
+
+    def answered(self, answer: Answer) -> None:
+        """Leave the file silent."""
 
     def _assembler(self) -> ScanAssembler:
         is_json = self._settings.format == "json"

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from agent.adapters.scanners.intake import SCANS_QUEUED_MAX, TAKEN_S_MAX
 from agent.adapters.scanners.presence import Presence
-from agent.adapters.scanners.serial import SCANS_QUEUED_MAX, TAKEN_S_MAX, SerialScanner, Settings
+from agent.adapters.scanners.serial import SerialScanner, Settings
 from fakes.tty import WITHIN_S, Presences, Tty, reading
 from fakes.world import FakeClock
 
@@ -45,9 +46,7 @@ async def test_an_absent_device_that_nobody_looks_for_any_more_is_told(tmp_path:
     scanner = scanner_at(tmp_path / "none", told)
     async with reading(scanner):
         await told.until(Presence.ABSENT)
-        assert scanner._open_timer is not None
-        scanner._open_timer.cancel()
-        scanner._open_timer = None
+        scanner._lookout._cancel()
         assert scanner.why_silent() == "nobody looks for the device"
 
 
@@ -72,7 +71,7 @@ async def test_a_full_queue_is_alive_until_its_next_scan_has_waited_too_long(tty
         while scanner._is_reading:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     assert scanner.why_silent() is None
-    scanner._waits_since_s -= TAKEN_S_MAX + 1
+    scanner._intake._waits_since_s -= TAKEN_S_MAX + 1
     assert scanner.why_silent() == "nobody has taken the next scan for 30 s"
     async with asyncio.timeout(WITHIN_S):
         await anext(scans)

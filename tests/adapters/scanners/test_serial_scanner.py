@@ -6,15 +6,12 @@ from pathlib import Path
 import pytest
 from serial import Serial
 
+from agent.adapters.scanners.intake import SCANS_QUEUED_MAX
+from agent.adapters.scanners.lookout import REOPEN_DELAY_S_MAX
 from agent.adapters.scanners.presence import Presence
-from agent.adapters.scanners.serial import (
-    READ_BYTES_MAX,
-    REOPEN_DELAY_S_MAX,
-    SCANS_QUEUED_MAX,
-    SerialScanner,
-    Settings,
-)
-from agent.core.scan import SCAN_BYTES_MAX, Framing, ScanFault
+from agent.adapters.scanners.serial import READ_BYTES_MAX, SerialScanner, Settings
+from agent.core.reading.framing import Framing
+from agent.core.scan import SCAN_BYTES_MAX, ScanFault
 from fakes.tty import WITHIN_S, Presences, Tty, reading
 from fakes.world import BOOT_ID, FakeClock
 
@@ -63,7 +60,10 @@ async def test_two_scanners_at_once_do_not_mix(tmp_path: Path) -> None:
     ttys = [Tty(tmp_path / name) for name in ("left", "right")]
     tolds = [Presences(), Presences()]
     codes = [[f"EHC1:{name}:{i:03}:{'x' * (i % 50)}".encode() for i in range(100)] for name in ("left", "right")]
-    left, right = (SerialScanner(Settings(id=f"s{i}", path=str(ttys[i].path)), FakeClock(), tolds[i]) for i in range(2))
+    left, right = (
+        SerialScanner(Settings(id=f"s{i}", path=str(ttys[i].path), scans_per_s_max=1_000), FakeClock(), tolds[i])
+        for i in range(2)
+    )
     async with reading(left) as at_left, reading(right) as at_right:
         for told in tolds:
             await told.until(Presence.PRESENT)
@@ -184,7 +184,7 @@ async def test_an_over_long_scan_is_one_fault_and_the_next_scan_is_whole(tty: Tt
 
 
 async def test_a_slow_reader_makes_reading_pause_and_loses_nothing(tty: Tty, told: Presences) -> None:
-    scanner = scanner_at(tty.path, told)
+    scanner = scanner_at(tty.path, told, scans_per_s_max=1_000_000)
     codes = [b"%06d" % i for i in range(20_000)]  # more than the kernel buffers
     scans = scanner.scans()
     async with asyncio.timeout(4 * WITHIN_S), asyncio.TaskGroup() as group:
@@ -196,7 +196,7 @@ async def test_a_slow_reader_makes_reading_pause_and_loses_nothing(tty: Tty, tol
             if i % 100 == 0:
                 await asyncio.sleep(0)  # let the reader run into its limit
             got.append((await anext(scans)).data)
-            assert scanner._queue.qsize() < SCANS_QUEUED_MAX + READ_BYTES_MAX // 7 + 1
+            assert scanner._intake._queue.qsize() < SCANS_QUEUED_MAX + READ_BYTES_MAX // 7 + 1
         await sending
         await scans.aclose()
     assert got == codes

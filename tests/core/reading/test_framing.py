@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.core.scan import SCAN_BYTES_MAX, Framing, Piece, Scan, ScanAssembler, ScanFault
+from agent.core.reading.framing import Framing, ScanAssembler
+from agent.core.reading.piece import Piece
+from agent.core.scan import SCAN_BYTES_MAX, Scan, ScanFault
 from agent.core.time_interval import Interval, Stamp
 
 TERMINATOR = {
@@ -43,7 +45,7 @@ def test_a_terminator_ends_a_scan_and_nothing_else_is_trimmed(
     framing: Framing, stream: bytes, scans: list[bytes]
 ) -> None:
     assembler = ScanAssembler(framing)
-    assert assembler.feed(stream, 0) == [(scan, None) for scan in scans]
+    assert assembler.feed(stream, 0) == [Piece(scan, None) for scan in scans]
     assert assembler.due_at_ms is None or assembler.idle(10_000) == []
 
 
@@ -52,7 +54,7 @@ def test_all_byte_values_but_the_terminator_come_through(framing: Framing) -> No
     payload = b"<" + bytes(b for b in range(256) if bytes([b]) != TERMINATOR[framing]) + b">"
     if framing is Framing.CRLF:
         payload = b"<" + bytes(range(256)) + b"\n\r>"
-    assert ScanAssembler(framing).feed(payload + TERMINATOR[framing], 0) == [(payload, None)]
+    assert ScanAssembler(framing).feed(payload + TERMINATOR[framing], 0) == [Piece(payload)]
 
 
 @given(st.sampled_from(list(Framing)), noisy.map(b"".join), st.lists(st.integers(0, 200), max_size=12))
@@ -69,11 +71,11 @@ def test_how_a_stream_is_cut_into_reads_does_not_matter(framing: Framing, stream
 )
 def test_nothing_is_read_that_was_not_sent(framing: Framing, stream: bytes, cuts: list[int]) -> None:
     *ended, rest = stream.split(TERMINATOR[framing])
-    expected: list[Piece] = [(p, None) if len(p) <= 6 else (p[:6], ScanFault.OVER_LONG) for p in ended if p]
+    expected: list[Piece] = [Piece(p, None) if len(p) <= 6 else Piece(p[:6], ScanFault.OVER_LONG) for p in ended if p]
     if rest:
         # A CR at the end may have been the beginning of a terminator: it does not make the rest over-long.
         known = len(rest.removesuffix(b"\r")) if framing is Framing.CRLF else len(rest)
-        expected.append((rest[:6], ScanFault.OVER_LONG if known > 6 else ScanFault.INCOMPLETE))
+        expected.append(Piece(rest[:6], ScanFault.OVER_LONG if known > 6 else ScanFault.INCOMPLETE))
     assert feed_in_cuts(framing, stream, cuts) == expected
 
 
@@ -84,7 +86,7 @@ def test_no_bytes_and_no_pauses_make_it_raise_or_hold_more_than_its_limit(
     assembler, now_ms = ScanAssembler(framing, bytes_max=8), 0
     for data, pause_ms in reads:
         now_ms += pause_ms
-        for payload, _ in assembler.idle(now_ms) + assembler.feed(data, now_ms):
+        for payload, *_ in assembler.idle(now_ms) + assembler.feed(data, now_ms):
             assert 1 <= len(payload) <= 8
         assert len(assembler._pending) <= 9
     assembler.hang_up()
@@ -100,24 +102,26 @@ def test_an_over_long_scan_is_one_fault_and_the_next_scan_is_whole(framing: Fram
     stream = noise + end + b"next" + end
     for i in range(0, len(stream), 1000):
         pieces += assembler.feed(stream[i : i + 1000], 0)
-    assert pieces == [(noise[:SCAN_BYTES_MAX], ScanFault.OVER_LONG), (b"next", None)]
+    assert pieces == [Piece(noise[:SCAN_BYTES_MAX], ScanFault.OVER_LONG), Piece(b"next", None)]
 
 
 def test_the_longest_scan_allowed_is_whole() -> None:
     for framing, end in TERMINATOR.items():
         payload = b"x" * SCAN_BYTES_MAX
         assembler = ScanAssembler(framing)
-        assert assembler.feed(payload, 0) + assembler.feed(end[:1], 0) + assembler.feed(end[1:], 0) == [(payload, None)]
+        assert assembler.feed(payload, 0) + assembler.feed(end[:1], 0) + assembler.feed(end[1:], 0) == [
+            Piece(payload, None)
+        ]
 
 
 def test_noise_without_any_terminator_ends_with_a_pause() -> None:
     assembler = ScanAssembler(Framing.CR, bytes_max=4, timeout_ms=100)
-    assert assembler.feed(b"noise", 0) == [(b"nois", ScanFault.OVER_LONG)]
+    assert assembler.feed(b"noise", 0) == [Piece(b"nois", ScanFault.OVER_LONG)]
     assert assembler.feed(b"more", 50) == []
     assert assembler.due_at_ms == 150
     assert assembler.idle(149) == []
     assert assembler.idle(150) == []
-    assert assembler.feed(b"good\r", 200) == [(b"good", None)]
+    assert assembler.feed(b"good\r", 200) == [Piece(b"good", None)]
 
 
 def test_half_a_scan_is_incomplete_after_the_timeout_and_the_next_one_is_whole() -> None:
@@ -126,40 +130,40 @@ def test_half_a_scan_is_incomplete_after_the_timeout_and_the_next_one_is_whole()
     assert assembler.feed(b"f", 1_400) == []
     assert assembler.due_at_ms == 1_900
     assert assembler.idle(1_899) == []
-    assert assembler.idle(1_900) == [(b"half", ScanFault.INCOMPLETE)]
+    assert assembler.idle(1_900) == [Piece(b"half", ScanFault.INCOMPLETE)]
     assert assembler.idle(9_000) == []
-    assert assembler.feed(b"whole\r", 9_000) == [(b"whole", None)]
+    assert assembler.feed(b"whole\r", 9_000) == [Piece(b"whole", None)]
 
 
 def test_a_late_read_is_no_pause() -> None:
     """The bytes had come; the reader was late. Only `idle` ends a scan that a terminator should end."""
     assembler = ScanAssembler(Framing.CR, timeout_ms=500)
     assembler.feed(b"fir", 0)
-    assert assembler.feed(b"st\r", 3_000) == [(b"first", None)]
+    assert assembler.feed(b"st\r", 3_000) == [Piece(b"first", None)]
 
 
 def test_hanging_up_cuts_the_scan_in_the_middle() -> None:
     assembler = ScanAssembler(Framing.CR)
     assert assembler.hang_up() == []
-    assert assembler.feed(b"done\rhalf", 0) == [(b"done", None)]
-    assert assembler.hang_up() == [(b"half", ScanFault.CUT)]
-    assert assembler.feed(b"next\r", 0) == [(b"next", None)]
+    assert assembler.feed(b"done\rhalf", 0) == [Piece(b"done", None)]
+    assert assembler.hang_up() == [Piece(b"half", ScanFault.CUT)]
+    assert assembler.feed(b"next\r", 0) == [Piece(b"next", None)]
 
 
 def test_after_hanging_up_nothing_belongs_to_what_came_before() -> None:
     assembler = ScanAssembler(Framing.CR)
-    assert assembler.feed(b"done\r", 0) == [(b"done", None)]
+    assert assembler.feed(b"done\r", 0) == [Piece(b"done", None)]
     assert assembler.hang_up() == []
-    assert assembler.feed(b"\nnext\r", 0) == [(b"\nnext", None)]
+    assert assembler.feed(b"\nnext\r", 0) == [Piece(b"\nnext", None)]
 
 
 def test_without_a_terminator_a_pause_ends_the_scan() -> None:
     assembler = ScanAssembler(Framing.IDLE, timeout_ms=80)
     assert assembler.feed(b"\r\n o", 0) + assembler.feed(b"ne\t", 60) == []
     assert assembler.idle(139) == []
-    assert assembler.idle(140) == [(b"\r\n one\t", None)]
+    assert assembler.idle(140) == [Piece(b"\r\n one\t", None)]
     assert assembler.feed(b"123456789", 200) == []
-    assert assembler.hang_up() == [(b"123456789", ScanFault.CUT)]
+    assert assembler.hang_up() == [Piece(b"123456789", ScanFault.CUT)]
 
 
 def test_without_a_terminator_a_pause_that_nobody_saw_spoils_the_scan() -> None:
@@ -167,16 +171,16 @@ def test_without_a_terminator_a_pause_that_nobody_saw_spoils_the_scan() -> None:
     late = ScanAssembler(Framing.IDLE, timeout_ms=80)
     late.feed(b"1234", 0)
     assert late.feed(b"5678", 200) == []
-    assert late.idle(280) == [(b"12345678", ScanFault.INCOMPLETE)]
-    assert late.feed(b"9", 300) + late.idle(380) == [(b"9", None)]
+    assert late.idle(280) == [Piece(b"12345678", ScanFault.INCOMPLETE)]
+    assert late.feed(b"9", 300) + late.idle(380) == [Piece(b"9", None)]
 
     paused = ScanAssembler(Framing.IDLE, timeout_ms=80)
     paused.lose_track()
     assert paused.feed(b"12345678", 500) == []
-    assert paused.idle(580) == [(b"12345678", ScanFault.INCOMPLETE)]
+    assert paused.idle(580) == [Piece(b"12345678", ScanFault.INCOMPLETE)]
     paused.lose_track()
     assert paused.idle(900) == []
-    assert paused.feed(b"9", 901) + paused.idle(981) == [(b"9", None)]
+    assert paused.feed(b"9", 901) + paused.idle(981) == [Piece(b"9", None)]
 
 
 def test_a_scan_keeps_its_bytes_out_of_its_repr_and_reads_utf_8_strictly() -> None:

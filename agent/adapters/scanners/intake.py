@@ -1,0 +1,85 @@
+"""What every scanner has behind its device: pieces in, stamped scans out of a bounded queue, and its presence.
+
+The profile, the same-code interval and the flood limit are applied here and nowhere else.
+"""
+
+import asyncio
+import math
+from collections.abc import Iterable
+
+from agent.adapters.scanners.presence import OnPresence, Presence
+from agent.core.reading.passing import Gate
+from agent.core.reading.piece import Piece
+from agent.core.reading.profile import Profile, fit
+from agent.core.scan import Scan
+from agent.ports import Clock
+
+SCANS_QUEUED_MAX = 64  # then the device is not read on, and the kernel buffers; one read's scans may come on top
+TAKEN_S_MAX = 30.0  # a scan waits longer only where the one before it is stuck
+
+
+class Intake:
+    """One scanner's queue and presence. One consumer; everything on the loop."""
+
+    def __init__(self, profile: Profile, clock: Clock, on_presence: OnPresence) -> None:
+        self._profile = profile
+        self._clock = clock
+        self._on_presence = on_presence
+        self._gate = Gate(profile)
+        self._queue: asyncio.Queue[Scan] = asyncio.Queue()
+        self._waits_since_s = 0.0  # the next scan in the queue, by the loop's clock
+        self._why_absent = ""
+        self.presence: Presence | None = None
+
+    def take(self, pieces: Iterable[Piece]) -> None:
+        """Queue what passes, stamped now."""
+        for piece in pieces:
+            fitting = fit(piece, self._profile)
+            passed = fitting and self._gate.passes(fitting, loop_ms())
+            if passed is None:
+                continue
+            if not self._queue.qsize():
+                self._waits_since_s = asyncio.get_running_loop().time()
+            scan = Scan(
+                passed.data, self._profile.id, self._clock.now(), passed.aim, passed.fault, passed.eci,
+                self._profile.charset,
+            )  # fmt: skip
+            self._queue.put_nowait(scan)
+
+    async def next(self) -> Scan:
+        """Return the next scan, as soon as there is one."""
+        scan = await self._queue.get()
+        self._waits_since_s = asyncio.get_running_loop().time()
+        return scan
+
+    @property
+    def is_full(self) -> bool:
+        """Say whether the device is to be left unread for now."""
+        return self._queue.qsize() >= SCANS_QUEUED_MAX
+
+    def why_stuck(self) -> str | None:
+        """Say what is wrong where scans wait and nobody takes them; None where all is well."""
+        waits_s = asyncio.get_running_loop().time() - self._waits_since_s
+        return (
+            f"nobody has taken the next scan for {TAKEN_S_MAX:g} s"
+            if self._queue.qsize() and waits_s > TAKEN_S_MAX
+            else None
+        )
+
+    def be_present(self, where: str) -> None:
+        """Take note that the device is read now."""
+        self._why_absent = ""
+        self.presence = Presence.PRESENT
+        self._on_presence(self._profile.id, Presence.PRESENT, where)
+
+    def be_absent(self, why: str) -> None:
+        """Take note that it is not, and why; told again only where that changes."""
+        if why != self._why_absent:
+            self._why_absent = why
+            self.presence = Presence.ABSENT
+            self._on_presence(self._profile.id, Presence.ABSENT, why)
+
+
+def loop_ms() -> int:
+    """The loop's clock, rounded up so that a timer is never early by a fraction."""
+    return math.ceil(asyncio.get_running_loop().time() * 1000)
