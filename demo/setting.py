@@ -40,6 +40,7 @@ id = "payment"
 type = "serial"
 path = "{payment}"
 step = "payment"
+same_code_interval_ms = 0  # in this play somebody tries a used code again at once, and is to see what is said
 
 [uplink.mqtt]
 url = "mqtt://127.0.0.1:{broker_port}"

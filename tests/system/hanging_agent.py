@@ -33,8 +33,7 @@ def hang_the_ledger():
 
 def lose_the_reader():
     """Leave the scanner as an exception in its callback would: nothing looks for the device any more."""
-    the(SerialScanner)._open_timer.cancel()
-    the(SerialScanner)._open_timer = None
+    the(SerialScanner)._lookout.stop()
 
 
 def lose_a_task():
