@@ -19,7 +19,7 @@ from msgspec import inspect
 
 from agent.adapters.console.server import Settings as ConsoleSettings
 from agent.adapters.ledger.settings import Settings as LedgerSettings
-from agent.adapters.scanners.hid import Settings as HidSettings
+from agent.adapters.scanners.hid_settings import Settings as HidSettings
 from agent.adapters.scanners.replay import Settings as ReplaySettings
 from agent.adapters.scanners.serial import Settings as SerialSettings
 from agent.adapters.trust_store.store import Settings as TrustSettings

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from agent.adapters.console.secret_files import load_pin, load_token
-from agent.adapters.scanners.hid import Settings as HidSettings
+from agent.adapters.scanners.hid_settings import Settings as HidSettings
 from agent.adapters.scanners.serial import Settings as SerialSettings
 from agent.config import Config, ConfigInvalid, ScannerSettings, load
 from agent.ports import SecretUnusable

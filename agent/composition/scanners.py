@@ -3,8 +3,7 @@
 from contextlib import AsyncExitStack
 
 from agent.adapters.console.console import Console
-from agent.adapters.scanners.hid import HidScanner
-from agent.adapters.scanners.hid import Settings as HidSettings
+from agent.adapters.scanners.hid_settings import Settings as HidSettings
 from agent.adapters.scanners.hotplug import KernelEvents
 from agent.adapters.scanners.lookout import HotPlug
 from agent.adapters.scanners.presence import OnPresence, Presence, log_presence
@@ -43,6 +42,8 @@ def build_scanner(
     if isinstance(settings, ReplaySettings):
         return ReplayScanner(settings, clock, on_presence)
     if isinstance(settings, HidSettings):
+        from agent.adapters.scanners.hid import HidScanner  # noqa: PLC0415 — a terminal without one never loads it
+
         return HidScanner(settings, clock, on_presence, hot_plug)
     return SerialScanner(settings, clock, on_presence, hot_plug)
 

@@ -10,39 +10,26 @@ import fcntl
 import os
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
-
-import msgspec
+from typing import NamedTuple
 
 from agent.adapters.scanners.devices import HID_POS_MODE, Kind, resolve
+from agent.adapters.scanners.hid_settings import Settings
 from agent.adapters.scanners.intake import Intake, loop_ms
 from agent.adapters.scanners.lookout import DeviceAbsent, HotPlug, Lookout
 from agent.adapters.scanners.presence import OnPresence, Presence, log_presence
 from agent.adapters.scanners.report_reader import ReportReader
 from agent.core.decision import Answer
 from agent.core.reading.piece import Piece
-from agent.core.reading.profile import Profile
 from agent.core.reading.report_descriptor import DESCRIPTOR_BYTES_MAX, Layout, layouts_of
-from agent.core.reading.reports import REPORT_TIMEOUT_MS, SETTLE_MS, ReportAssembler
-from agent.core.scan import SCAN_BYTES_MAX, Scan
+from agent.core.reading.reports import SETTLE_MS, ReportAssembler
+from agent.core.scan import Scan
 from agent.ports import Clock
+
+__all__ = ["HidScanner", "Hidraw", "Settings", "open_hidraw"]
 
 REPORTS_A_TURN_MAX = 256  # then the loop's other work has its turn
 NAME_BYTES_MAX = 128  # what the kernel keeps of it
 _LOOK_AGAIN_S = 0.02
-
-
-class Settings(Profile, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="type", tag="hid"):
-    """A scanner in HID POS mode.
-
-    path: a stable link, or usb:VVVV:PPPP[:SERIAL]. timeout_ms: the pause that proves a scan incomplete. padding: what
-    fills a report behind a code; told only for a scanner that does not say how long a code is.
-    """
-
-    path: Annotated[str, msgspec.Meta(pattern=r"^[^\x00]{1,4096}$")]
-    timeout_ms: Annotated[int, msgspec.Meta(ge=20, le=10_000)] = REPORT_TIMEOUT_MS
-    bytes_max: Annotated[int, msgspec.Meta(ge=1, le=SCAN_BYTES_MAX)] = SCAN_BYTES_MAX
-    padding: Literal["", "nul"] = ""
 
 
 class Hidraw(NamedTuple):
@@ -69,7 +56,7 @@ class HidScanner:
         self._intake = Intake(settings, clock, on_presence)
         self._lookout = Lookout(self._open, self._intake.be_absent, hot_plug)
         self._open_device = open_device or open_hidraw
-        self._assembler = ReportAssembler(())
+        self._assembler = ReportAssembler((), timeout_ms=settings.timeout_ms)
         self._reader: ReportReader | None = None
         self._settle_timer: asyncio.TimerHandle | None = None
         self._quiet_timer: asyncio.TimerHandle | None = None

@@ -11,7 +11,6 @@ from agent.core.reading.profile import is_aim_id
 from agent.core.reading.report_descriptor import Layout
 from agent.core.scan import SCAN_BYTES_MAX, ScanFault
 
-REPORT_TIMEOUT_MS = 500  # a scanner sends the reports of one code milliseconds apart
 TAIL_MS = 10_000  # behind a scan that broke off, its rest may come this late, and would look like a scan
 SETTLE_MS = 200  # behind opening: whoever is in the middle of a code now goes on within this time
 _NO_AIM = bytes(3)
@@ -39,8 +38,8 @@ class ReportAssembler:
         self,
         layouts: tuple[Layout, ...],
         *,
+        timeout_ms: int,
         bytes_max: int = SCAN_BYTES_MAX,
-        timeout_ms: int = REPORT_TIMEOUT_MS,
         settle_ms: int = SETTLE_MS,
     ) -> None:
         self._layouts = {layout.report_id: layout for layout in layouts}
