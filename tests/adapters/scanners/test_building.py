@@ -1,0 +1,27 @@
+from agent.adapters.clock import SystemClock
+from agent.adapters.console.console import Console
+from agent.adapters.scanners.hid import HidScanner
+from agent.adapters.scanners.hotplug import KernelEvents
+from agent.composition.scanners import build_scanners
+from agent.config import Environment, parse
+
+CONFIG = b"""
+[[scanners]]
+id = "front"
+type = "hid"
+path = "usb:0c2e:0b6a"
+padding = "nul"
+
+[[scanners]]
+id = "back"
+type = "serial"
+path = "/dev/scanward/by-id/serial-Maker_1-if00"
+"""
+
+
+def test_all_scanners_of_a_configuration_share_the_kernels_events() -> None:
+    config = parse(CONFIG, Environment("host", None, None))
+    events = KernelEvents()
+    scanners = build_scanners(config, SystemClock(), Console(lines_to=None), events)
+    assert isinstance(scanners["front"][0], HidScanner)
+    assert [scanner._lookout._hot_plug for scanner, _ in scanners.values()] == [events, events]  # type: ignore[attr-defined]
