@@ -10,7 +10,7 @@ from collections.abc import Callable
 ACTIONS = {
     "list": ("listing", "every device that could be a scanner, with the section to paste"),
     "test": ("trial", "open one scanner, and show what each scan of it is"),
-    # "calibrate": ("calibrating", "print the calibration sheet, or read it with a scanner and say how to set it"),
+    "calibrate": ("calibrating", "print the calibration sheet, or read it with a scanner and say how to set it"),
 }
 
 

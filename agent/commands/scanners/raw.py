@@ -1,0 +1,115 @@
+"""One scan as its device gives it, before any setting is applied: bytes of a port, keys of an input device.
+
+The law: never for longer than it is told; a keyboard is taken for itself meanwhile, or the scan would type itself into
+the technician's own shell.
+"""
+
+import errno
+import fcntl
+import os
+import select
+import struct
+import termios
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from agent.core.reading.keys import EV_KEY, EV_SYN, KeyEvent
+
+QUIET_S = 0.5  # a pause ends a scan
+BYTES_MAX = 16_384
+EVENTS_MAX = 16_384
+EVIOCGRAB = 0x40044590  # linux/input.h: _IOW('E', 0x90, int)
+INPUT_EVENT = struct.Struct(
+    "@LLHHi"
+)  # linux/input.h, struct input_event: the time is two longs of the kernel's own size
+_READ_BYTES = 64 * INPUT_EVENT.size
+
+
+class NoReading(Exception):
+    """Nothing could be read; the message says why and what to do."""
+
+
+def read_bytes(path: Path, baud: int, seconds: float, ready: Callable[[], None]) -> bytes:
+    """Return what one scan sends over a serial port, its end included. ready: it can be scanned now. Raises NoReading."""
+    from serial import Serial  # noqa: PLC0415 — only a serial port needs it
+
+    try:
+        with Serial(str(path), baud, exclusive=True, inter_byte_timeout=0) as port:
+            ready()
+            return _read(port.fileno(), seconds, BYTES_MAX)
+    except (OSError, termios.error) as error:
+        raise NoReading(why(path, error)) from error
+
+
+def read_keys(path: Path, seconds: float, ready: Callable[[], None]) -> list[KeyEvent]:
+    """Return the key events of one scan; the device is this program's alone meanwhile. Raises NoReading."""
+    try:
+        with _grabbed(path) as fd:
+            ready()
+            data = _read(fd, seconds, EVENTS_MAX * INPUT_EVENT.size, ends=_is_released)
+    except OSError as error:
+        raise NoReading(why(path, error)) from error
+    return list(events_of(data))
+
+
+def events_of(data: bytes) -> Iterator[KeyEvent]:
+    """Yield the key events in what an input device gave; what is cut off at the end is none."""
+    for at in range(0, len(data) - INPUT_EVENT.size + 1, INPUT_EVENT.size):
+        s, us, type_, code, value = INPUT_EVENT.unpack_from(data, at)
+        if type_ in {EV_KEY, EV_SYN}:
+            yield KeyEvent(type_, code, value, s * 1_000 + us // 1_000)
+
+
+@contextmanager
+def _grabbed(path: Path) -> Iterator[int]:
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        fcntl.ioctl(fd, EVIOCGRAB, 1)
+        yield fd
+    finally:
+        with suppress(OSError):
+            fcntl.ioctl(fd, EVIOCGRAB, 0)
+        os.close(fd)
+
+
+def _read(fd: int, seconds: float, most: int, ends: Callable[[bytes], bool] = bool) -> bytes:
+    """Read until a pause after the first byte, or until the time is over. Raises OSError."""
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    data = b""
+    until_s = time.monotonic() + seconds
+    while len(data) < most:
+        left_s = QUIET_S if ends(data) else until_s - time.monotonic()
+        if not poll.poll(max(0, round(left_s * 1000))):
+            return data
+        try:
+            part = os.read(fd, _READ_BYTES)
+        except BlockingIOError:
+            continue
+        if not part:
+            raise OSError(errno.ENODEV, "unplugged")
+        data += part
+    return data
+
+
+def _is_released(data: bytes) -> bool:
+    """Say whether anything was typed and no key is down: the scan may be over."""
+    down = {event.code: event.value for event in events_of(data) if event.type == EV_KEY}
+    return bool(down) and not any(down.values())
+
+
+def why(path: Path, error: Exception) -> str:
+    """Say why a device cannot be read, and what to do."""
+    match error.args[0] if error.args else None:
+        case errno.ENOENT | errno.ENXIO | errno.ENODEV | errno.EIO:
+            return f"{path} is not there, or went away: plug the scanner in; scanward scanners list shows all"
+        case errno.EACCES | errno.EPERM:
+            return f"no permission for {path}: run this as root, or give it to this user (docs/operations.md)"
+        case errno.EAGAIN | errno.EBUSY:
+            return f"{path} is in use by another program: end it (the agent: systemctl stop scanward)"
+        case errno.ENOTTY | errno.EINVAL:
+            return f"{path} is no device of this kind: see --type, and scanward scanners list"
+        case _:
+            return f"{path} cannot be read ({error}): see --type, and scanward scanners list"
