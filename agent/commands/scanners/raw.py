@@ -32,7 +32,7 @@ class NoReading(Exception):
 
 
 def read_bytes(path: Path, baud: int, seconds: float, ready: Callable[[], None]) -> bytes:
-    """Return what one scan sends over a serial port, its end included. ready: it can be scanned now. Raises NoReading."""
+    """Return what one scan sends over a serial port. ready: called when it can be scanned. Raises NoReading."""
     from serial import Serial  # noqa: PLC0415 — only a serial port needs it
 
     try:

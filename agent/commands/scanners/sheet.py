@@ -94,7 +94,7 @@ def code_of(data: bytes, name: str, width_max: int, height: int) -> "Image":
 
     try:
         code = zxingcpp.create_barcode(data, getattr(zxingcpp.BarcodeFormat, name))
-    except Exception as error:  # what the library raises is of no class of its own
+    except ValueError as error:
         raise ValueError(f"{name}: {len(data)} bytes are too many for the page") from error
     matrix = memoryview(cast("Any", code.to_image(scale=1, add_quiet_zones=True)))
     rows, columns = matrix.shape or (0, 0)
