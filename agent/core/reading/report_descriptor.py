@@ -183,7 +183,7 @@ def _told(report_id: int | None, report: _Report) -> Layout | None:
         length_at=length[0] if len(length) == 1 else None,
         aim_at=tuple(aim) if len(aim) == 3 else (),
         more_at=more[0][0] if more else None,
-        more_bits=more_bits,
+        more_bits=more_bits or 1,
     )
 
 
