@@ -27,7 +27,7 @@ NAME = "姓名：测试"
         ("Łódź".encode("iso-8859-2"), 4, "none", "Łódź"),
         ("Łódź".encode("cp1250"), 21, "none", "Łódź"),
         ("тест".encode("cp1251"), 22, "none", "тест"),
-        ("Müller".encode(), 3, "none", "Müller"),  # declared as Latin-1 and written in UTF-8: a usual mistake of generators
+        ("Müller".encode(), 3, "none", "Müller"),  # declared as Latin-1, written in UTF-8: some generators do
         ("AB".encode("utf-16-be"), 25, "none", "AB"),
         (b"\x00\xd8\x00", 25, "gb18030", None),
         (b"\xd8\x00\x00A", 25, "gb18030", None),  # half a surrogate pair

@@ -1,5 +1,7 @@
 """The same code in sight is one scan; a flood is cut, told, and over when it is; nothing new is lost otherwise."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -87,7 +89,7 @@ def test_who_comes_to_a_scanner_in_a_flood_that_does_not_end_is_told_in_time():
         at_ms = 20 * number
         if one.passes(Piece(str(number).encode()), at_ms) == FLOOD:
             told_at_ms.append(at_ms)
-    gaps = [later - earlier for earlier, later in zip(told_at_ms, told_at_ms[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(told_at_ms)]
     assert 5 <= len(told_at_ms) <= 7
     assert max(gaps) <= FLOOD_TOLD_MS + 20
 
