@@ -22,7 +22,7 @@ def scanner(
 ) -> Sequence[Finding]:
     """Look at one scanner's device. agent_of: says the running agent's pid, which may well have it open."""
     topic, path = f"scanner {settings.id}", getattr(settings, "path", None)
-    if not isinstance(path, str) or path == "-":
+    if not isinstance(path, str) or path == "-" or "://" in path:
         return [ok(topic, "no device file to look at")]
     try:
         there = Path(path).stat()
