@@ -76,7 +76,8 @@ async def measure(folder: Path) -> list[float]:
         )  # fmt: skip
         server = await open_server(
             Settings(listen="127.0.0.1:0"), folder / "token", console=console, requests=desk, scans=Entrance({}),
-            ledger=ledger, values=LedgerValues(ledger), status=status, step="payment", clock=clock, randomness=randomness,
+            ledger=ledger, values=LedgerValues(ledger), status=status, step="payment", clock=clock,
+            randomness=randomness,
         )  # fmt: skip
         try:
             return await _shown_and_read(console, server.address.rpartition(":")[2], (folder / "token").read_text())

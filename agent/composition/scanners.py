@@ -48,7 +48,9 @@ class Entrance:
     def enter(self, scanner: str, data: bytes, aim: str | None) -> Entered:
         """Bring a scan, where a program may."""
         found = self._scanners.get(scanner)
-        return found.enter(data, aim) if isinstance(found, TakesScans) else Entered.UNKNOWN
+        if isinstance(found, TakesScans):
+            return found.enter(data, aim)
+        return Entered.UNKNOWN
 
     def trigger(self, scanner: str, *, on: bool) -> bool | None:
         """Have a scanner look for a code, or stop, where it can be told."""
