@@ -74,7 +74,7 @@ def _warnings(config: Config) -> Iterator[str]:
     """Yield what may well be different by the time it matters."""
     for scanner in config.scanners:
         if (kind := naming.kind_of(scanner)) is not None:
-            yield from (f"scanner {scanner.id}: {why}" for why in _about_path(scanner.path, kind))
+            yield from (f"scanner {scanner.id}: {why}" for why in _about_path(naming.path_of(scanner), kind))
     if config.trust.root is None:
         yield "no trust.root: without a trust list every code is refused"
 

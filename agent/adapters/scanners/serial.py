@@ -22,7 +22,7 @@ from agent.core.reading.framing import SCAN_TIMEOUT_MS, Framing, ScanAssembler
 from agent.core.reading.piece import Piece
 from agent.core.reading.profile import Profile
 from agent.core.scan import SCAN_BYTES_MAX, Scan
-from agent.ports import Clock
+from agent.ports import Clock, ScanCounts
 
 if TYPE_CHECKING:
     from serial import Serial
@@ -67,6 +67,11 @@ class SerialScanner:
     def presence(self) -> Presence | None:
         """Whether the port can be read now."""
         return self._intake.presence
+
+    @property
+    def counts(self) -> ScanCounts:
+        """What was scanned since the start (ports.Counted)."""
+        return self._intake.counts
 
     async def scans(self) -> AsyncGenerator[Scan, None]:
         """Yield whole scans, and faulty ones with their fault, whether or not the device is there at the moment."""
