@@ -1,12 +1,16 @@
 """The scanners that the configuration names, each with its step, and who is told when one comes or goes."""
 
+from importlib import import_module
+
 from agent.adapters.console.console import Console
+from agent.adapters.scanners.camera import CameraScanner
+from agent.adapters.scanners.camera import Settings as CameraSettings
 from agent.adapters.scanners.presence import OnPresence, Presence, log_presence
 from agent.adapters.scanners.replay import ReplayScanner
 from agent.adapters.scanners.replay import Settings as ReplaySettings
 from agent.adapters.scanners.serial import SerialScanner
 from agent.config import Config, ScannerSettings
-from agent.ports import Clock, Scanner
+from agent.ports import Clock, FrameReader, Scanner
 
 
 def build_scanners(config: Config, clock: Clock, console: Console) -> dict[str, tuple[Scanner, str]]:
@@ -24,7 +28,16 @@ def build_scanner(settings: ScannerSettings, clock: Clock, on_presence: OnPresen
     """Return the scanner that these settings describe."""
     if isinstance(settings, ReplaySettings):
         return ReplayScanner(settings, clock, on_presence)
+    if isinstance(settings, CameraSettings):
+        return CameraScanner(settings, clock, on_presence, make_reader=lambda: frame_reader(settings))
     return SerialScanner(settings, clock, on_presence)
+
+
+def frame_reader(settings: CameraSettings) -> FrameReader:
+    """Return what finds codes in this camera's pictures; imported only where a camera runs."""
+    vision = import_module("agent.adapters.vision.reader")
+    reader: FrameReader = vision.CodeReader(symbologies=settings.symbologies, extra=settings.extra)
+    return reader
 
 
 def presence_of(console: Console) -> OnPresence:
