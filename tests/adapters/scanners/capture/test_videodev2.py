@@ -88,9 +88,7 @@ def test_structures_are_as_long_as_the_kernels(said: dict[str, str]) -> None:
 
 
 def test_requests_have_the_kernels_numbers(said: dict[str, str]) -> None:
-    assert {name: getattr(ours, name) for name in REQUESTS} == {
-        name: int(said[f"request {name}"]) for name in REQUESTS
-    }
+    assert {name: getattr(ours, name) for name in REQUESTS} == {name: int(said[f"request {name}"]) for name in REQUESTS}
 
 
 def test_constants_are_the_kernels(said: dict[str, str]) -> None:
