@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from importlib import import_module
 
 from agent.adapters.console.console import Console
 from agent.adapters.scanners.app import AppScanner
 from agent.adapters.scanners.app import Settings as AppSettings
+from agent.adapters.scanners.camera import CameraScanner
+from agent.adapters.scanners.camera import Settings as CameraSettings
 from agent.adapters.scanners.hid import HidScanner
 from agent.adapters.scanners.hid import Settings as HidSettings
 from agent.adapters.scanners.hotplug import KernelEvents
@@ -17,7 +20,7 @@ from agent.adapters.scanners.replay import ReplayScanner
 from agent.adapters.scanners.replay import Settings as ReplaySettings
 from agent.adapters.scanners.serial import SerialScanner
 from agent.config import Config, ScannerSettings
-from agent.ports import Clock, Counted, Entered, Scanner, TakesScans, Triggered
+from agent.ports import Clock, Counted, Entered, FrameReader, Scanner, TakesScans, Triggered
 
 WHY_CHARS_MAX = 160  # of what the status says about an absent scanner
 
@@ -55,6 +58,8 @@ def build_scanner(
         return NetworkScanner(settings, clock, on_presence)
     if isinstance(settings, AppSettings):
         return AppScanner(settings, clock, on_presence)
+    if isinstance(settings, CameraSettings):
+        return CameraScanner(settings, clock, on_presence, hot_plug, make_reader=lambda: frame_reader(settings))
     return SerialScanner(settings, clock, on_presence, hot_plug)
 
 
@@ -97,6 +102,13 @@ def _counts(scanner: Scanner) -> dict[str, object]:
     counts = scanner.counts
     said: dict[str, object] = {"scans": counts.scans, "repeats": counts.repeats, "dropped": counts.dropped}
     return said | {"faults": dict(counts.faults)} if counts.faults else said
+
+
+def frame_reader(settings: CameraSettings) -> FrameReader:
+    """Return what finds codes in this camera's pictures; imported only where a camera runs."""
+    vision = import_module("agent.adapters.vision.reader")
+    reader: FrameReader = vision.CodeReader(symbologies=settings.symbologies, extra=settings.extra)
+    return reader
 
 
 def presence_of(console: Console) -> OnPresence:
