@@ -142,7 +142,7 @@ class _Trial:
                 now_s = asyncio.get_running_loop().time()
                 if before is not None and now_s - told_s >= FIGURES_S:
                     after = figures_of(scanner) or before
-                    print(f"frames   {_rate(before, after, now_s - told_s)}", file=sys.stderr, flush=True)
+                    print(f"pictures {_rate(before, after, now_s - told_s)}", file=sys.stderr, flush=True)
                     before, told_s = after, now_s
         finally:
             if self._args.trigger and isinstance(scanner, Triggered):
@@ -151,7 +151,7 @@ class _Trial:
     def _summary(self, scanner: Scanner, lasted_s: float) -> Iterator[str]:
         figures = figures_of(scanner)
         if figures is not None:
-            yield f"frames   {_rate((0, 0), figures, lasted_s)}"
+            yield f"pictures {_rate((0, 0), figures, lasted_s)}"
         why_silent = getattr(scanner, "why_silent", None)
         if not self._good and callable(why_silent) and (why := why_silent()) is not None:
             yield f"silent   {why}"
@@ -159,9 +159,13 @@ class _Trial:
 
 
 def figures_of(scanner: Scanner) -> tuple[int, int] | None:
-    """Return how many frames came so far, and how many of them were dropped; None for what is no camera."""
-    frames, dropped = getattr(scanner, "frames", None), getattr(scanner, "frames_dropped", 0)
-    return (frames, dropped) if isinstance(frames, int) and isinstance(dropped, int) else None
+    """Return how many pictures came so far, and how many of them were passed over; None for what is no camera."""
+    for name in ("pictures", "counts"):
+        counts = getattr(scanner, name, None)
+        if isinstance(pictures := getattr(counts, "pictures", None), int):
+            dropped = getattr(counts, "dropped", 0)
+            return pictures, dropped if isinstance(dropped, int) else 0
+    return None
 
 
 def _rate(before: tuple[int, int], after: tuple[int, int], lasted_s: float) -> str:
