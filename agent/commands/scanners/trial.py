@@ -14,6 +14,7 @@ from agent.adapters.scanners.presence import Presence
 from agent.commands.doctor.machine import Machine
 from agent.commands.scanners import choosing, naming, showing
 from agent.composition.scanners import build_scanner
+from agent.config import ScannerSettings
 from agent.core.decision import Answer
 from agent.core.scan import Scan
 from agent.ports import Scanner, Triggered
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
         return 2
     if args.show:
         print(WARNING, file=sys.stderr)
-    return asyncio.run(_Trial(args).run(build_scanner(settings, SystemClock(), _tell)))
+    return asyncio.run(_Trial(args, settings).run(build_scanner(settings, SystemClock(), _tell)))
 
 
 def _tell(scanner: str, presence: Presence, why: str) -> None:
@@ -78,8 +79,10 @@ def _tell(scanner: str, presence: Presence, why: str) -> None:
 class _Trial:
     """One scanner, watched for a while."""
 
-    def __init__(self, args: argparse.Namespace) -> None:
+    def __init__(self, args: argparse.Namespace, settings: ScannerSettings) -> None:
         self._args = args
+        signals = getattr(settings, "signals", None)  # a serial scanner has a trigger only where its commands are known
+        self._has_trigger = signals is None or bool(getattr(signals, "trigger_on", None))
         self._stop = asyncio.Event()
         self._last_s: float | None = None
         self._good = 0
@@ -128,9 +131,9 @@ class _Trial:
 
     async def _accompany(self, scanner: Scanner) -> None:
         """Pull the trigger once the scanner is there; tell a camera's figures now and then."""
-        triggered = scanner if self._args.trigger and isinstance(scanner, Triggered) else None
+        triggered = self._triggered(scanner)
         if self._args.trigger and triggered is None:
-            print(f"{scanner.id} has no trigger that the terminal can pull: see docs/scanners.md", file=sys.stderr)
+            print(f"{scanner.id} has no trigger that is known here: set vendor (docs/scanners.md)", file=sys.stderr)
         before, told_s = figures_of(scanner), asyncio.get_running_loop().time()
         try:
             while True:
@@ -145,8 +148,12 @@ class _Trial:
                     print(f"pictures {_rate(before, after, now_s - told_s)}", file=sys.stderr, flush=True)
                     before, told_s = after, now_s
         finally:
-            if self._args.trigger and isinstance(scanner, Triggered):
-                scanner.trigger(on=False)
+            if (pulled := self._triggered(scanner)) is not None:
+                pulled.trigger(on=False)
+
+    def _triggered(self, scanner: Scanner) -> Triggered | None:
+        is_asked = self._args.trigger and self._has_trigger
+        return scanner if is_asked and isinstance(scanner, Triggered) else None
 
     def _summary(self, scanner: Scanner, lasted_s: float) -> Iterator[str]:
         figures = figures_of(scanner)
