@@ -1,6 +1,8 @@
 """The scanners that the configuration names, each with its step, and who is told when one comes or goes."""
 
 from agent.adapters.console.console import Console
+from agent.adapters.scanners.keyboard import KeyboardScanner
+from agent.adapters.scanners.keyboard import Settings as KeyboardSettings
 from agent.adapters.scanners.presence import OnPresence, Presence, log_presence
 from agent.adapters.scanners.replay import ReplayScanner
 from agent.adapters.scanners.replay import Settings as ReplaySettings
@@ -24,6 +26,8 @@ def build_scanner(settings: ScannerSettings, clock: Clock, on_presence: OnPresen
     """Return the scanner that these settings describe."""
     if isinstance(settings, ReplaySettings):
         return ReplayScanner(settings, clock, on_presence)
+    if isinstance(settings, KeyboardSettings):
+        return KeyboardScanner(settings, clock, on_presence)
     return SerialScanner(settings, clock, on_presence)
 
 
