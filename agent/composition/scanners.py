@@ -12,6 +12,8 @@ from agent.adapters.scanners.camera import Settings as CameraSettings
 from agent.adapters.scanners.hid import HidScanner
 from agent.adapters.scanners.hid import Settings as HidSettings
 from agent.adapters.scanners.hotplug import KernelEvents
+from agent.adapters.scanners.keyboard import KeyboardScanner
+from agent.adapters.scanners.keyboard import Settings as KeyboardSettings
 from agent.adapters.scanners.lookout import HotPlug
 from agent.adapters.scanners.network import NetworkScanner
 from agent.adapters.scanners.network import Settings as NetworkSettings
@@ -54,6 +56,8 @@ def build_scanner(
         return ReplayScanner(settings, clock, on_presence)
     if isinstance(settings, HidSettings):
         return HidScanner(settings, clock, on_presence, hot_plug)
+    if isinstance(settings, KeyboardSettings):
+        return KeyboardScanner(settings, clock, on_presence, hot_plug)
     if isinstance(settings, NetworkSettings):
         return NetworkScanner(settings, clock, on_presence)
     if isinstance(settings, AppSettings):

@@ -27,7 +27,8 @@ from agent.core.scan import Scan
 
 SECONDS = 60  # a keyboard that is taken by mistake comes back after this
 BAUDS = (9_600, 115_200, 19_200, 38_400, 57_600, 4_800, 2_400, 1_200, 230_400, 460_800, 921_600)
-NOT_SETTINGS = frozenset({"why"})
+NOT_SETTINGS = frozenset({"why", "is_gs_lost"})
+GS_LOST = "the scanner sends nothing for GS: turn its control characters on, or GS1 codes run together"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -83,10 +84,10 @@ def _calibrate(args: argparse.Namespace) -> int:
     if args.type == "serial":
         finding, extra = _of_serial(args, ready)
     elif args.type == "keyboard":
-        events = raw.read_keys(resolve(args.path, Kind.KEYBOARD), args.seconds, ready)
+        events, lit = raw.read_keys(resolve(args.path, Kind.KEYBOARD), args.seconds, ready)
         if not events:
             raise raw.NoReading(_silence(args.path))
-        finding, extra = calibrate_keys(events), dict[str, object]()
+        finding, extra = calibrate_keys(events, lit=lit), dict[str, object]()
     else:
         scan = asyncio.run(_first_scan(probe, args.seconds, ready))
         finding, extra = calibrate_bytes(scan.data), dict[str, object]()
@@ -94,6 +95,8 @@ def _calibrate(args: argparse.Namespace) -> int:
         print(f"nothing fits: {finding.why}", file=sys.stderr)
         print("set the scanner back to its defaults by its manual, and scan again; docs/scanners.md", file=sys.stderr)
         return 1
+    if finding.is_gs_lost:
+        print(f"warning: {GS_LOST}", file=sys.stderr)
     found = settings_of(finding, probe) | extra
     print("\n".join(section_of(probe, found)))
     return 0

@@ -5,26 +5,21 @@ the technician's own shell.
 """
 
 import errno
-import fcntl
 import os
 import select
-import struct
 import termios
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from pathlib import Path
 
-from agent.core.reading.keys import EV_KEY, EV_SYN, KeyEvent
+from agent.adapters.scanners.evdev import EVENT, EventNode, events_in
+from agent.adapters.scanners.lookout import DeviceAbsent
+from agent.core.reading.keys import EV_KEY, KeyEvent
 
 QUIET_S = 0.5  # a pause ends a scan
 BYTES_MAX = 16_384
 EVENTS_MAX = 16_384
-EVIOCGRAB = 0x40044590  # linux/input.h: _IOW('E', 0x90, int)
-INPUT_EVENT = struct.Struct(
-    "@LLHHi"
-)  # linux/input.h, struct input_event: the time is two longs of the kernel's own size
-_READ_BYTES = 64 * INPUT_EVENT.size
+_READ_BYTES = 64 * EVENT.size  # the kernel gives whole events
 
 
 class NoReading(Exception):
@@ -43,35 +38,24 @@ def read_bytes(path: Path, baud: int, seconds: float, ready: Callable[[], None])
         raise NoReading(why(path, error)) from error
 
 
-def read_keys(path: Path, seconds: float, ready: Callable[[], None]) -> list[KeyEvent]:
-    """Return the key events of one scan; the device is this program's alone meanwhile. Raises NoReading."""
+def read_keys(path: Path, seconds: float, ready: Callable[[], None]) -> tuple[list[KeyEvent], bool]:
+    """Return the key events of one scan, and whether Caps Lock is lit; the device is this program's alone meanwhile.
+
+    Raises NoReading.
+    """
     try:
-        with _grabbed(path) as fd:
-            ready()
-            data = _read(fd, seconds, EVENTS_MAX * INPUT_EVENT.size, ends=_is_released)
+        node = EventNode(str(path))
+    except DeviceAbsent as error:
+        raise NoReading(str(error)) from error
+    try:
+        lit = node.is_lit()
+        ready()
+        data = _read(node.fileno(), seconds, EVENTS_MAX * EVENT.size, ends=is_released)
     except OSError as error:
         raise NoReading(why(path, error)) from error
-    return list(events_of(data))
-
-
-def events_of(data: bytes) -> Iterator[KeyEvent]:
-    """Yield the key events in what an input device gave; what is cut off at the end is none."""
-    for at in range(0, len(data) - INPUT_EVENT.size + 1, INPUT_EVENT.size):
-        s, us, type_, code, value = INPUT_EVENT.unpack_from(data, at)
-        if type_ in {EV_KEY, EV_SYN}:
-            yield KeyEvent(type_, code, value, s * 1_000 + us // 1_000)
-
-
-@contextmanager
-def _grabbed(path: Path) -> Iterator[int]:
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        fcntl.ioctl(fd, EVIOCGRAB, 1)
-        yield fd
     finally:
-        with suppress(OSError):
-            fcntl.ioctl(fd, EVIOCGRAB, 0)
-        os.close(fd)
+        node.close()
+    return events_in(data), lit
 
 
 def _read(fd: int, seconds: float, most: int, ends: Callable[[bytes], bool] = bool) -> bytes:
@@ -94,9 +78,9 @@ def _read(fd: int, seconds: float, most: int, ends: Callable[[bytes], bool] = bo
     return data
 
 
-def _is_released(data: bytes) -> bool:
+def is_released(data: bytes) -> bool:
     """Say whether anything was typed and no key is down: the scan may be over."""
-    down = {event.code: event.value for event in events_of(data) if event.type == EV_KEY}
+    down = {event.code: event.value for event in events_in(data) if event.type == EV_KEY}
     return bool(down) and not any(down.values())
 
 

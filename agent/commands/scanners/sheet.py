@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 DOTS_PER_INCH = 300
 WIDTH, HEIGHT, MARGIN = 2_480, 3_508, 150  # A4
+SQUARE, STACK_WIDTH = 860, 2_000  # at most
 CHINESE_FONTS = (  # file, face of a collection: simplified Chinese
     ("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc", 2),
     ("/usr/share/fonts/noto-cjk/NotoSansCJK-Regular.ttc", 2),
@@ -63,19 +64,18 @@ def draw(text: str) -> "Image":
         y += 20
     y += 40
     data = text.encode("ascii")
-    square = 780
     for x, name, title in (
-        (MARGIN + 130, "QRCode", "QR"),
-        (WIDTH - MARGIN - 130 - square, "DataMatrix", "Data Matrix"),
+        (MARGIN + 80, "QRCode", "QR"),
+        (WIDTH - MARGIN - 80 - SQUARE, "DataMatrix", "Data Matrix"),
     ):
-        code = code_of(data, name, square, square)
-        page.paste(code, _even(x + (square - code.width) // 2, y))
-        pen.text((x + square // 2, y + square + 30), title, fill=0, font=_latin(46), anchor="ma")
-    y += square + 180
-    line = code_of(data, "Code128", WIDTH - 2 * MARGIN + 100, 420)
-    page.paste(line, _even((WIDTH - line.width) // 2, y))
-    pen.text((WIDTH // 2, y + 450), "Code 128", fill=0, font=_latin(46), anchor="ma")
-    _say(pen, HEIGHT - 320, FOOT, 42)
+        code = code_of(data, name, SQUARE)
+        page.paste(code, _even(x + (SQUARE - code.width) // 2, y + (SQUARE - code.height) // 2))
+        pen.text((x + SQUARE // 2, y + SQUARE + 20), title, fill=0, font=_latin(46), anchor="ma")
+    y += SQUARE + 160
+    stack = code_of(data, "PDF417", STACK_WIDTH)
+    page.paste(stack, _even((WIDTH - stack.width) // 2, y))
+    pen.text((WIDTH // 2, y + stack.height + 20), "PDF417", fill=0, font=_latin(46), anchor="ma")
+    _say(pen, HEIGHT - 230, FOOT, 42)
     return page
 
 
@@ -84,7 +84,7 @@ def _even(x: int, y: int) -> tuple[int, int]:
     return x & ~1, y & ~1
 
 
-def code_of(data: bytes, name: str, width_max: int, height: int) -> "Image":
+def code_of(data: bytes, name: str, width_max: int) -> "Image":
     """Return one code with its quiet zone; modules are an even number of dots wide: sharp at half the resolution, too.
 
     Raises ValueError.
@@ -93,7 +93,9 @@ def code_of(data: bytes, name: str, width_max: int, height: int) -> "Image":
     from PIL import Image  # noqa: PLC0415
 
     try:
-        code = zxingcpp.create_barcode(data, getattr(zxingcpp.BarcodeFormat, name))
+        # Many scanners do not read the wide forms of Data Matrix (ISO/IEC 21471).
+        is_square = {"force_square": True} if name == "DataMatrix" else {}
+        code = zxingcpp.create_barcode(data, getattr(zxingcpp.BarcodeFormat, name), **is_square)
     except ValueError as error:
         raise ValueError(f"{name}: {len(data)} bytes are too many for the page") from error
     matrix = memoryview(cast("Any", code.to_image(scale=1, add_quiet_zones=True)))
@@ -102,8 +104,7 @@ def code_of(data: bytes, name: str, width_max: int, height: int) -> "Image":
     if dots < 2:
         raise ValueError(f"{name}: {len(data)} bytes are too many for the page")
     small = Image.frombuffer("L", (columns, rows), matrix.tobytes(), "raw", "L", 0, 1).copy()
-    is_square = rows == columns
-    return small.resize((columns * dots, rows * dots if is_square else height), Image.Resampling.NEAREST).convert("1")
+    return small.resize((columns * dots, rows * dots), Image.Resampling.NEAREST).convert("1")
 
 
 def save(page: "Image", path: Path) -> None:

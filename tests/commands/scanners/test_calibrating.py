@@ -9,11 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from agent.adapters.scanners.evdev import EVENT
 from agent.cli import main
 from agent.commands.scanners import calibrating, choosing, raw
 from agent.config import Environment, parse
-from agent.core.reading.calibration import CALIBRATION_TEXT, Finding
-from agent.core.reading.keys import EV_KEY, EV_SYN
+from agent.core.reading.calibration import CALIBRATION_TEXT, Finding, calibrate_keys
+from agent.core.reading.framing import Framing
+from agent.core.reading.keys import EV_KEY, events_of
+from agent.core.reading.layouts import LayoutName, layout_of
+from agent.core.reading.layouts.typed import keys_for
 
 ROOT = Path(__file__).parents[3]
 
@@ -98,12 +102,7 @@ def test_what_cannot_be_read_is_told(arguments: list[str], says: str, capsys: py
 
 
 def record(type_: int, code: int, value: int) -> bytes:
-    return raw.INPUT_EVENT.pack(7, 250_000, type_, code, value)
-
-
-def test_key_events_are_read_as_the_kernel_writes_them() -> None:
-    data = record(4, 4, 30) + record(EV_KEY, 30, 1) + record(EV_SYN, 0, 0) + b"cut"
-    assert [tuple(event) for event in raw.events_of(data)] == [(EV_KEY, 30, 1, 7_250), (EV_SYN, 0, 0, 7_250)]
+    return EVENT.pack(7, 250_000, type_, code, value)
 
 
 def test_a_scan_of_keys_ends_with_a_pause_while_no_key_is_down() -> None:
@@ -112,9 +111,9 @@ def test_a_scan_of_keys_ends_with_a_pause_while_no_key_is_down() -> None:
     down, up = record(EV_KEY, 30, 1), record(EV_KEY, 30, 0)
     os.write(theirs, down + up)
     try:
-        assert raw._read(ours, 30, 10_000, ends=raw._is_released) == down + up
+        assert raw._read(ours, 30, 10_000, ends=raw.is_released) == down + up
         os.write(theirs, down)
-        assert raw._read(ours, 0.1, 10_000, ends=raw._is_released) == down, "a held key does not hold it for ever"
+        assert raw._read(ours, 0.1, 10_000, ends=raw.is_released) == down, "a held key does not hold it for ever"
         os.close(theirs)
         with pytest.raises(OSError, match="unplugged"):
             raw._read(ours, 30, 10_000)
@@ -124,11 +123,21 @@ def test_a_scan_of_keys_ends_with_a_pause_while_no_key_is_down() -> None:
 
 def test_a_file_that_is_no_input_device_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(raw.NoReading, match="no device of this kind"):
+    with pytest.raises(raw.NoReading):
         raw.read_keys(tmp_path / "file", 1, lambda: None)
 
 
 def test_only_settings_that_the_type_has_and_that_say_something_are_written() -> None:
     probe = choosing.ad_hoc("serial", "/dev/x", ())
-    finding = Finding(layout="de", framing="cr", prefix="", gs="^]", aim_id=False)
+    finding = Finding(layout="de", framing=Framing.CR, prefix="", gs="^]", aim_id=False)
     assert calibrating.settings_of(finding, probe) == {"framing": "cr", "gs": "^]"}
+
+
+@pytest.mark.parametrize("layout", ["us", "de", "fr"])
+def test_what_a_keyboard_scanner_types_becomes_a_section_that_the_agent_loads(layout: LayoutName) -> None:
+    probe = choosing.ad_hoc("keyboard", "/dev/input/by-id/usb-x-event-kbd", ())
+    events = events_of(keys_for(CALIBRATION_TEXT + "\r", layout_of(layout)))
+    found = calibrating.settings_of(calibrate_keys(events), probe)
+    assert found["layout"] == layout
+    text = "\n".join(calibrating.section_of(probe, found))
+    assert parse(text.encode(), Environment("kiosk", None, None)).scanners[0].layout == layout

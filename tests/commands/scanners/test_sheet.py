@@ -10,7 +10,7 @@ from agent.cli import main
 from agent.commands.scanners import sheet
 from agent.core.reading.calibration import CALIBRATION_TEXT
 
-KINDS = {"QRCode", "DataMatrix", "Code128"}
+KINDS = {"QRCode", "DataMatrix", "PDF417"}
 
 
 def read(page: Image.Image) -> dict[str, bytes]:
@@ -59,4 +59,9 @@ def test_a_file_that_cannot_be_written_is_told(tmp_path: Path, capsys: pytest.Ca
 
 def test_a_text_that_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match="too many for the page"):
-        sheet.code_of(b"x" * 400, "Code128", 2_000, 400)
+        sheet.code_of(b"x" * 400, "Code128", 2_000)
+
+
+def test_the_data_matrix_is_square_for_scanners_that_read_no_other() -> None:
+    code = sheet.code_of(CALIBRATION_TEXT.encode(), "DataMatrix", 1_000)
+    assert code.width == code.height
