@@ -168,8 +168,15 @@ def test_every_fault_that_points_at_a_setting_has_words() -> None:
     ],
 )
 def test_faults_that_come_again_and_again_point_at_a_setting(scans: int, faults: dict[str, int], says: str) -> None:
-    found = scanners.habits_of(Scanner("window", scans, faults))
+    found = scanners.habits_of(Scanner("window", scans=scans, faults=faults))
     assert (levels(found), says in said(found)) == (["warning"] if says else [], True)
+
+
+def test_a_reader_that_the_agent_misses_is_told_with_the_agent_s_own_words() -> None:
+    why = "192.0.2.20:51236 refuses connections: switch its TCP server on"
+    found = scanners.habits_of(Scanner("gate", type="network", presence="absent", why=why))
+    assert said(found) == f"warning: gate is absent: {why}"
+    assert scanners.habits_of(Scanner("gate", type="serial", presence="absent", why=why)) == []
 
 
 class _Api:

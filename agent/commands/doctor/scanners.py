@@ -107,6 +107,13 @@ async def habits(config: Config, agent_of: Callable[[], int | None]) -> Sequence
 def habits_of(scanner: Scanner) -> list[Finding]:
     """Return what one scanner's counts point at."""
     found = list[Finding]()
+    if (
+        scanner.presence == "absent" and scanner.type == "network"
+    ):  # a device that is not there is told by its own check
+        what, _, do = scanner.why.partition(": ")
+        found.append(
+            warning("scans", f"{scanner.id} is absent: {what}", do or "see the reader's power, cable, address")
+        )
     for kind, count in sorted(scanner.faults.items()):
         if count < FAULTS_MIN or count < FAULTS_SHARE * max(1, scanner.scans) or kind not in HABITS:
             continue

@@ -19,9 +19,12 @@ ANSWER_S_MAX = 3.0
 
 
 class Scanner(msgspec.Struct, frozen=True):
-    """One scanner's counts since the agent's start, by kind of fault."""
+    """One scanner: whether the agent reads it, why not, and its counts since the agent's start, by kind of fault."""
 
     id: str
+    type: str | None = None
+    presence: str | None = None
+    why: str = ""
     scans: int = 0
     faults: dict[str, int] = {}
 

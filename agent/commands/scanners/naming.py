@@ -47,9 +47,14 @@ def source_of(settings: ScannerSettings) -> str:
         value = getattr(settings, field.name)
         if field.name in {"id", "path", "step"} or "password" in field.name or value == field.default:
             continue
-        shown.append(f"{field.name} {value if isinstance(value, str | int | float) else 'set'}")
+        text = "+".join(map(str, value)) if isinstance(value, tuple) else value if _is_plain(value) else "set"
+        shown.append(f"{field.name} {text}")
     words = ", ".join([" ".join(filter(None, (type_of(settings), path_of(settings)))), *shown])
     return "".join(c if c.isprintable() else "␣" for c in words)[:SOURCE_CHARS_MAX]
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, str | int | float)
 
 
 def node_of(settings: ScannerSettings, root: Path = Path("/")) -> Path:

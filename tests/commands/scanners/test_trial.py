@@ -14,6 +14,7 @@ import pytest
 from agent.adapters.clock import SystemRandomness
 from agent.app import Paths, open_ledger
 from agent.cli import main
+from agent.commands.scanners import trial
 from agent.config import load
 
 ROOT = Path(__file__).parents[3]
@@ -178,3 +179,18 @@ def test_a_scanner_that_is_not_configured_is_told_with_those_that_are(
 ) -> None:
     assert main(["scanners", "test", "--config", str(config), "back"]) == 2
     assert "no scanner 'back' there: name one of these: front" in capsys.readouterr().err
+
+
+def test_a_camera_s_pictures_are_counted_by_whichever_name_it_gives_them() -> None:
+    class Counts:
+        pictures, dropped = 90, 3
+
+    class Camera:
+        counts = Counts()
+
+    class Other:
+        counts = object()
+
+    assert trial.figures_of(Camera()) == (90, 3)
+    assert trial.figures_of(Other()) is None
+    assert trial._rate((0, 0), (90, 3), 3.0) == "30.0/s, 3 of 90 dropped"
