@@ -18,7 +18,7 @@ from agent.composition.console import build_desk, pulse_of, status_of
 from agent.composition.ledger import LedgerValues, Paths, open_ledger, opening_s_max
 from agent.composition.link import Parts, Reload, open_link
 from agent.composition.online import open_online
-from agent.composition.scanners import build_scanners, may_end, open_hot_plug
+from agent.composition.scanners import Entrance, build_scanners, may_end, open_hot_plug
 from agent.composition.trust import build_refresher, build_store
 from agent.config import Config
 from agent.core.time_interval import SignedTime
@@ -65,9 +65,10 @@ async def run(
             console=console, clock=clock, randomness=randomness, signed_time=signed_time, announced=announced,
             said=said, reload=reload,
         ))  # fmt: skip
-        status = status_of(config, ledger, store, link, scanners, clock)
+        status = status_of(config, ledger, store, link, scanners, console, clock)
         server = await open_server(
-            config.console, paths.console_token, console=console, requests=desk, ledger=ledger, values=values,
+            config.console, paths.console_token, console=console, requests=desk, scans=Entrance(scanners),
+            ledger=ledger, values=values,
             status=status, step=config.terminal.step, clock=clock, randomness=randomness,
         )  # fmt: skip
         stack.push_async_callback(server.stop)

@@ -13,6 +13,7 @@ COMMANDS = {
     "verify": "verify codes in bulk: JSON lines in, JSON lines out",
     "queue": "list, retry and export what has not been delivered",
     "trust": "show the trust list in use, or refresh it",
+    "scanners": "list, test and calibrate scanners",
     "console": "print a link to the kiosk or staff page, or make the staff's PIN",
 }
 

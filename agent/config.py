@@ -19,7 +19,11 @@ from msgspec import inspect
 
 from agent.adapters.console.server import Settings as ConsoleSettings
 from agent.adapters.ledger.settings import Settings as LedgerSettings
-from agent.adapters.scanners.hid_settings import Settings as HidSettings
+from agent.adapters.scanners.app import Settings as AppSettings
+from agent.adapters.scanners.camera import Settings as CameraSettings
+from agent.adapters.scanners.hid import Settings as HidSettings
+from agent.adapters.scanners.keyboard import Settings as KeyboardSettings
+from agent.adapters.scanners.network import Settings as NetworkSettings
 from agent.adapters.scanners.replay import Settings as ReplaySettings
 from agent.adapters.scanners.serial import Settings as SerialSettings
 from agent.adapters.trust_store.store import Settings as TrustSettings
@@ -51,7 +55,9 @@ Id = Annotated[str, msgspec.Meta(pattern="^[a-z0-9-]{1,32}$")]  # cose.cddl
 StepName = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9-]{0,31}$")]
 StepNames = Annotated[str, msgspec.Meta(pattern=r"^(\*|[a-z][a-z0-9-]{0,31})$")]
 CodeKind = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]{1,16}\.(static|dynamic|any)$")]
-ScannerSettings = SerialSettings | HidSettings | ReplaySettings
+ScannerSettings = (
+    SerialSettings | HidSettings | KeyboardSettings | CameraSettings | NetworkSettings | AppSettings | ReplaySettings
+)
 
 
 class ConfigInvalid(Exception):
@@ -193,9 +199,9 @@ def _faults(config: Config) -> Iterator[str]:
     if config.uplink.mqtt is not None and config.terminal.id in TERMINALS_RESERVED:
         yield f"$.terminal.id: {config.terminal.id!r} is reserved on the broker: give the terminal another id"
     for index, scanner in enumerate(config.scanners):
-        for name, value, seen in (("id", scanner.id, first_by_id), ("path", scanner.path, first_by_path)):
-            first = seen.setdefault(value, index)
-            if first != index:
+        path = getattr(scanner, "path", None)  # an app has none
+        for name, value, seen in (("id", scanner.id, first_by_id), ("path", path, first_by_path)):
+            if value is not None and (first := seen.setdefault(value, index)) != index:
                 yield f"$.scanners[{index}].{name}: {value!r} is that of $.scanners[{first}] too: change one of them"
     if config.trust.url is not None and (fault := url_fault(config.trust.url, HTTP)):
         yield f"$.trust.url: {fault}"

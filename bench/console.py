@@ -20,6 +20,7 @@ from agent.adapters.keys.signing import load_or_create
 from agent.adapters.ledger.file import LedgerFile
 from agent.adapters.ledger.owner import ThreadedLedger
 from agent.composition.ledger import LedgerValues
+from agent.composition.scanners import Entrance
 from agent.core.decision import Answer, Decision
 from agent.core.transaction import Transaction
 from agent.core.verdict import Outcome, Verdict
@@ -74,8 +75,9 @@ async def measure(folder: Path) -> list[float]:
             randomness=randomness, settings=RequestSettings(),
         )  # fmt: skip
         server = await open_server(
-            Settings(listen="127.0.0.1:0"), folder / "token", console=console, requests=desk, ledger=ledger,
-            values=LedgerValues(ledger), status=status, step="payment", clock=clock, randomness=randomness,
+            Settings(listen="127.0.0.1:0"), folder / "token", console=console, requests=desk, scans=Entrance({}),
+            ledger=ledger, values=LedgerValues(ledger), status=status, step="payment", clock=clock,
+            randomness=randomness,
         )  # fmt: skip
         try:
             return await _shown_and_read(console, server.address.rpartition(":")[2], (folder / "token").read_text())

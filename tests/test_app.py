@@ -108,14 +108,24 @@ async def test_the_status_of_a_terminal_without_trust_and_platform(ledger):
     config = config_of()
     scanner = build_scanner(config.scanners[0], SystemClock(), presence_of(Console(lines_to=None)))
     scanners = {"front": (scanner, "payment")}
-    status = await status_of(config, ledger, FixedTrust(None), None, scanners, SystemClock())()
+    status = await status_of(config, ledger, FixedTrust(None), None, scanners, Console(lines_to=None), SystemClock())()
     assert status == {
         "terminal": "kiosk",
         "site": "unassigned",
         "ledger": {"id": ledger.ledger_id.hex(), "head_seq": 0},
         "uplink": None,
         "trust": None,
-        "scanners": [{"id": "front", "step": "payment", "presence": None}],
+        "scanners": [
+            {
+                "id": "front",
+                "type": "serial",
+                "step": "payment",
+                "presence": None,
+                "scans": 0,
+                "repeats": 0,
+                "dropped": 0,
+            }
+        ],
     }
     json.dumps(status)
 
@@ -124,14 +134,15 @@ async def test_the_status_tells_age_and_freshness_of_the_trust_list(ledger):
     files = parse_content(content(9), build_key)
     trust = Trust(files.trust_list, files.policy, files.revoked, 1)
     scanners = {"front": (ListScanner("front", [], presence="absent"), "payment")}
-    status = await status_of(config_of(), ledger, FixedTrust(trust), None, scanners, SystemClock())()
+    console = Console(lines_to=None)
+    status = await status_of(config_of(), ledger, FixedTrust(trust), None, scanners, console, SystemClock())()
     assert status["trust"] == {
         "version": 9,
         "age_s": trust.age_s(SystemClock().now().now),
         "freshness": "online-only",
         "policy_version": 3,
     }
-    assert status["scanners"] == [{"id": "front", "step": "payment", "presence": "absent"}]
+    assert status["scanners"] == [{"id": "front", "type": "serial", "step": "payment", "presence": "absent"}]
 
 
 class ListeningService(Service):

@@ -206,7 +206,14 @@ def test_each_example_is_valid(path: Path) -> None:
 
 
 def test_there_is_an_example_for_each_kind_of_terminal() -> None:
-    assert {path.stem for path in (ROOT / "config").glob("*.toml")} == {"kiosk", "pharmacy", "clinic", "rural"}
+    assert {path.stem for path in (ROOT / "config").glob("*.toml")} == {
+        "kiosk",
+        "pharmacy",
+        "clinic",
+        "rural",
+        "counter",
+        "entrance",
+    }
 
 
 GIVEN_AT_START = {

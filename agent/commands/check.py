@@ -11,8 +11,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from agent.adapters.console.secret_files import load_pin, load_token
-from agent.adapters.scanners.hid_settings import Settings as HidSettings
+from agent.adapters.scanners.devices import Kind, resolve
+from agent.adapters.scanners.lookout import DeviceAbsent
+from agent.adapters.scanners.replay import Settings as ReplaySettings
 from agent.adapters.scanners.serial import Settings as SerialSettings
+from agent.commands.scanners import naming
 from agent.config import Config, ConfigInvalid, ScannerSettings, load
 from agent.ports import SecretUnusable
 
@@ -57,9 +60,9 @@ def _describe(config: Config) -> Iterator[str]:
 def _source(scanner: ScannerSettings) -> str:
     if isinstance(scanner, SerialSettings):
         return f"serial {scanner.path}, {scanner.baud} baud, framing {scanner.framing}"
-    if isinstance(scanner, HidSettings):
-        return f"HID POS {scanner.path}"
-    return f"replay of {'standard input' if scanner.path == '-' else scanner.path}"
+    if isinstance(scanner, ReplaySettings):
+        return f"replay of {'standard input' if scanner.path == '-' else scanner.path}"
+    return naming.source_of(scanner)
 
 
 def _trust(config: Config) -> str:
@@ -70,14 +73,25 @@ def _trust(config: Config) -> str:
 def _warnings(config: Config) -> Iterator[str]:
     """Yield what may well be different by the time it matters."""
     for scanner in config.scanners:
-        if not isinstance(scanner, SerialSettings):
-            continue
-        if not os.access(scanner.path, os.F_OK):
-            yield f"scanner {scanner.id}: {scanner.path} is not there now: plug it in; the agent will find it"
-        elif not os.access(scanner.path, os.R_OK | os.W_OK):
-            yield f"scanner {scanner.id}: no permission for {scanner.path}: scanward doctor says what to do"
+        if (kind := naming.kind_of(scanner)) is not None:
+            yield from (f"scanner {scanner.id}: {why}" for why in _about_path(naming.path_of(scanner), kind))
     if config.trust.root is None:
         yield "no trust.root: without a trust list every code is refused"
+
+
+def _about_path(path: str, kind: Kind) -> Iterator[str]:
+    """Yield what may keep a device from being read: it is away, not permitted, or another one tomorrow."""
+    try:
+        node = resolve(path, kind)
+    except DeviceAbsent as error:
+        yield str(error)
+        return
+    if not os.access(node, os.F_OK):
+        yield f"{path} is not there now: plug it in; the agent will find it"
+    elif not os.access(node, os.R_OK | os.W_OK):
+        yield f"no permission for {path}: scanward doctor says what to do"
+    if naming.UNSTABLE.fullmatch(path):
+        yield f"{path} may be another device after the next start: scanward scanners list names a lasting path"
 
 
 def errors(config: Config) -> Iterator[str]:
@@ -87,7 +101,7 @@ def errors(config: Config) -> Iterator[str]:
         files |= {f"$.uplink.mqtt.{name}": file for name, file in config.uplink.mqtt.files().items()}
     files |= {f"$.console.{name}": getattr(config.console, name) for name in ("token_file", "staff_pin_file")}
     for index, scanner in enumerate(config.scanners):
-        if not isinstance(scanner, SerialSettings) and scanner.path != "-":
+        if isinstance(scanner, ReplaySettings) and scanner.path != "-":
             files[f"$.scanners[{index}].path"] = scanner.path
     for place, name in files.items():
         if name is not None and (fault := _unreadable(Path(name))):

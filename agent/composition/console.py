@@ -7,6 +7,7 @@ from agent.adapters.console.console import Console
 from agent.adapters.ledger.owner import ThreadedLedger
 from agent.adapters.trust_store.store import TrustStore
 from agent.composition.link import PlatformLink
+from agent.composition.scanners import said_of
 from agent.config import Config
 from agent.ports import Clock, Randomness, Scanner
 from agent.tasks.pulse import beat
@@ -52,6 +53,7 @@ def status_of(
     store: TrustStore,
     link: PlatformLink | None,
     scanners: dict[str, tuple[Scanner, str]],
+    console: Console,
     clock: SystemClock,
 ) -> Callable[[], Awaitable[dict[str, object]]]:
     """Return what GET /v1/status asks: counts, ids and ages, nothing of a person."""
@@ -80,9 +82,7 @@ def status_of(
                 "freshness": trust.freshness(now).value,
                 "policy_version": trust.policy.version if trust.policy else None,
             },
-            "scanners": [
-                {"id": name, "step": step, "presence": scanner.presence} for name, (scanner, step) in scanners.items()
-            ],
+            "scanners": said_of(scanners, config, console.why_absent),
         }
 
     return status

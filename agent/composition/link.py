@@ -209,7 +209,9 @@ def changing_of(said: Mapping[str, object]) -> object:
     return (
         {name: uplink.get(name) for name in ("carrier", "is_up")} if isinstance(uplink, dict) else None,
         {name: trust.get(name) for name in ("version", "freshness")} if isinstance(trust, dict) else None,
-        scanners,
+        [(s.get("id"), s.get("presence")) for s in scanners if isinstance(s, dict)]
+        if isinstance(scanners, list)
+        else None,
     )
 
 

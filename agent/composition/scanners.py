@@ -1,17 +1,30 @@
-"""The scanners that the configuration names, each with its step, and who is told when one comes or goes."""
+"""The scanners that the configuration names, each with its step; who is told of them, and what the status shows."""
 
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from importlib import import_module
 
 from agent.adapters.console.console import Console
-from agent.adapters.scanners.hid_settings import Settings as HidSettings
+from agent.adapters.scanners.app import AppScanner
+from agent.adapters.scanners.app import Settings as AppSettings
+from agent.adapters.scanners.camera import CameraScanner
+from agent.adapters.scanners.camera import Settings as CameraSettings
+from agent.adapters.scanners.hid import HidScanner
+from agent.adapters.scanners.hid import Settings as HidSettings
 from agent.adapters.scanners.hotplug import KernelEvents
+from agent.adapters.scanners.keyboard import KeyboardScanner
+from agent.adapters.scanners.keyboard import Settings as KeyboardSettings
 from agent.adapters.scanners.lookout import HotPlug
+from agent.adapters.scanners.network import NetworkScanner
+from agent.adapters.scanners.network import Settings as NetworkSettings
 from agent.adapters.scanners.presence import OnPresence, Presence, log_presence
 from agent.adapters.scanners.replay import ReplayScanner
 from agent.adapters.scanners.replay import Settings as ReplaySettings
 from agent.adapters.scanners.serial import SerialScanner
 from agent.config import Config, ScannerSettings
-from agent.ports import Clock, Scanner
+from agent.ports import Clock, Counted, Entered, FrameReader, Scanner, TakesScans, Triggered
+
+WHY_CHARS_MAX = 160  # of what the status says about an absent scanner
 
 
 def open_hot_plug(stack: AsyncExitStack) -> KernelEvents:
@@ -42,10 +55,64 @@ def build_scanner(
     if isinstance(settings, ReplaySettings):
         return ReplayScanner(settings, clock, on_presence)
     if isinstance(settings, HidSettings):
-        from agent.adapters.scanners.hid import HidScanner  # noqa: PLC0415 — a terminal without one never loads it
-
         return HidScanner(settings, clock, on_presence, hot_plug)
+    if isinstance(settings, KeyboardSettings):
+        return KeyboardScanner(settings, clock, on_presence, hot_plug)
+    if isinstance(settings, NetworkSettings):
+        return NetworkScanner(settings, clock, on_presence)
+    if isinstance(settings, AppSettings):
+        return AppScanner(settings, clock, on_presence)
+    if isinstance(settings, CameraSettings):
+        return CameraScanner(settings, clock, on_presence, hot_plug, make_reader=lambda: frame_reader(settings))
     return SerialScanner(settings, clock, on_presence, hot_plug)
+
+
+class Entrance:
+    """ports.ScanEntrance over the scanners there are."""
+
+    def __init__(self, scanners: Mapping[str, tuple[Scanner, str]]) -> None:
+        self._scanners = {name: scanner for name, (scanner, _) in scanners.items()}
+
+    def enter(self, scanner: str, data: bytes, aim: str | None) -> Entered:
+        """Bring a scan, where a program may."""
+        found = self._scanners.get(scanner)
+        if isinstance(found, TakesScans):
+            return found.enter(data, aim)
+        return Entered.UNKNOWN
+
+    def trigger(self, scanner: str, *, on: bool) -> bool | None:
+        """Have a scanner look for a code, or stop, where it can be told."""
+        found = self._scanners.get(scanner)
+        if isinstance(found, Triggered):
+            found.trigger(on=on)
+            return True
+        return None if found is None else False
+
+
+def said_of(scanners: Mapping[str, tuple[Scanner, str]], config: Config, why: Mapping[str, str]) -> list[object]:
+    """Return what the status says of each scanner. why: why the absent ones are, by id."""
+    types = {s.id: str(s.__struct_config__.tag) for s in config.scanners}
+    return [
+        {"id": name, "type": types.get(name), "step": step, "presence": scanner.presence}
+        | ({"why": why[name][:WHY_CHARS_MAX]} if scanner.presence != Presence.PRESENT and name in why else {})
+        | _counts(scanner)
+        for name, (scanner, step) in scanners.items()
+    ]
+
+
+def _counts(scanner: Scanner) -> dict[str, object]:
+    if not isinstance(scanner, Counted):
+        return {}
+    counts = scanner.counts
+    said: dict[str, object] = {"scans": counts.scans, "repeats": counts.repeats, "dropped": counts.dropped}
+    return said | {"faults": dict(counts.faults)} if counts.faults else said
+
+
+def frame_reader(settings: CameraSettings) -> FrameReader:
+    """Return what finds codes in this camera's pictures; imported only where a camera runs."""
+    vision = import_module("agent.adapters.vision.reader")
+    reader: FrameReader = vision.CodeReader(symbologies=settings.symbologies, extra=settings.extra)
+    return reader
 
 
 def presence_of(console: Console) -> OnPresence:
@@ -54,6 +121,6 @@ def presence_of(console: Console) -> OnPresence:
     def tell(scanner: str, presence: Presence, why: str) -> None:
         log_presence(scanner, presence, why)
         console.tell("scanner", f"{scanner} is {presence.value}: {why}")
-        console.scanner(scanner, presence.value)
+        console.scanner(scanner, presence.value, why)
 
     return tell

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+from agent.core.reading.charsets import text_of
 from agent.core.time_interval import Stamp
 
 SCAN_BYTES_MAX = 8_192  # a QR code holds at most 7,089 digits; anything longer is noise
@@ -48,8 +49,5 @@ class Scan:
 
     @property
     def text(self) -> str | None:
-        """The bytes as strict UTF-8, or None; ECI and the site's GB18030 join here, nowhere else."""
-        try:
-            return self.data.decode("utf-8")
-        except UnicodeDecodeError:
-            return None
+        """What the bytes say (reading/charsets.py), or None; nowhere else are bytes made text to be judged."""
+        return text_of(self.data, self.eci, self.charset)

@@ -45,15 +45,29 @@ def encode_status(
 
 
 def as_text(said: Mapping[str, object], bytes_max: int) -> str:
-    """Return JSON of at most bytes_max bytes: the largest parts are left out, and named under "left_out"."""
+    """Return JSON of at most bytes_max bytes: the largest parts are left out, and named under "left_out".
+
+    Of the scanners first all but which of them are there.
+    """
     kept, left_out = dict(said), list[str]()
     text = _json(kept)
+    scanners = kept.get("scanners")
+    if len(text.encode()) > bytes_max and isinstance(scanners, list) and any(isinstance(one, dict) for one in scanners):
+        kept["scanners"] = [_brief(one) for one in scanners]
+        left_out.append("scanners' counts and reasons")
+        text = _json({**kept, "left_out": left_out})
     while kept and len(text.encode()) > bytes_max:
         largest = max(kept, key=lambda name: len(_json(kept[name]).encode()))
         del kept[largest]
         left_out.append(largest[:_NAME_CHARS_MAX])
         text = _json({**kept, "left_out": left_out[:LEFT_OUT_MAX]})
     return text
+
+
+def _brief(scanner: object) -> object:
+    if not isinstance(scanner, dict):
+        return scanner
+    return {name: scanner[name] for name in ("id", "step", "presence") if name in scanner}
 
 
 def _json(value: object) -> str:

@@ -29,7 +29,19 @@ from agent.ports.trust import (
     TrustTrouble,
     VerifiedBundle,
 )
-from agent.ports.world import Clock, Display, FrameReader, Randomness, Scanner, Triggered
+from agent.ports.world import (
+    Clock,
+    Counted,
+    Display,
+    Entered,
+    FrameReader,
+    Randomness,
+    ScanCounts,
+    ScanEntrance,
+    Scanner,
+    TakesScans,
+    Triggered,
+)
 
 __all__ = [
     "AddressInUse",
@@ -37,7 +49,9 @@ __all__ = [
     "CarrierDown",
     "Clock",
     "CommandSink",
+    "Counted",
     "Display",
+    "Entered",
     "Errands",
     "FrameReader",
     "Ledger",
@@ -57,8 +71,11 @@ __all__ = [
     "Randomness",
     "RefreshableTrustStore",
     "Requests",
+    "ScanCounts",
+    "ScanEntrance",
     "Scanner",
     "SecretUnusable",
+    "TakesScans",
     "Triggered",
     "TrustFloor",
     "TrustRefresher",

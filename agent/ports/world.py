@@ -1,6 +1,8 @@
 """Clocks, chance, scanners, and what people on the spot see."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from agent.core.decision import Answer, Decision
@@ -59,6 +61,60 @@ class Triggered(Protocol):
 
     def trigger(self, *, on: bool) -> None:
         """Have it look for a code, or stop. Never waits; a scanner that is away is not told later."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ScanCounts:
+    """Since the start. scans: handed on, faulty ones among them; faults: how many of each kind, by ScanFault's value.
+
+    repeats: codes that were still in sight; dropped: scans that a flood took with it. Neither was handed on.
+    """
+
+    scans: int
+    faults: Mapping[str, int]
+    repeats: int
+    dropped: int
+
+
+@runtime_checkable
+class Counted(Protocol):
+    """A scanner that says how much it has read."""
+
+    @property
+    def counts(self) -> ScanCounts:
+        """What was scanned since the start."""
+        ...
+
+
+class Entered(StrEnum):
+    """What became of a scan that a program brought."""
+
+    TAKEN = "taken"  # it waits for its decision, or is the code that is in sight anyway
+    UNKNOWN = "unknown"  # no such scanner, or none that programs may bring scans for
+    TOO_LONG = "too-long"
+    FULL = "full"  # scans wait, and no more are taken for now
+    FLOOD = "flood"  # more than any hand makes
+
+
+@runtime_checkable
+class TakesScans(Protocol):
+    """A scanner whose scans a program brings."""
+
+    def enter(self, data: bytes, aim: str | None) -> Entered:
+        """Take a scan, or say why not. Never waits."""
+        ...
+
+
+class ScanEntrance(Protocol):
+    """What programs and staff may do with scanners."""
+
+    def enter(self, scanner: str, data: bytes, aim: str | None) -> Entered:
+        """Bring a scan for that scanner."""
+        ...
+
+    def trigger(self, scanner: str, *, on: bool) -> bool | None:
+        """Have it look for a code, or stop; return False where it has no trigger, None where there is no such one."""
         ...
 
 

@@ -313,7 +313,7 @@ async def test_a_kiosk_hears_decisions_and_requests_and_only_public_notices(one)
     async with one.client(Role.KIOSK) as kiosk, one.client(Role.STAFF) as staff:
         async with kiosk.get("/v1/events") as public, staff.get("/v1/events") as full:
             await one.console.notice("conflict", "record 7: replay.used-elsewhere")
-            one.console.scanner("desk", "absent")
+            one.console.scanner("desk", "absent", "unplugged")
             one.console.delivery({"name": "http", "is_up": False, "waiting": 3})
             await one.console.notice("ledger-full", "storage is full: nothing can be accepted now")
             await ask(one)

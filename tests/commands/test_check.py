@@ -141,3 +141,19 @@ def test_what_the_services_user_may_not_use_is_an_error(folder: Path, name: str,
     assert check_as_another_user(path) == 0
     (folder / name).chmod(mode)
     assert check_as_another_user(path) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("usb:ffff:fffe", "usb:ffff:fffe"),
+        ("/dev/ttyACM909", "may be another device after the next start: scanward scanners list"),
+        ("/dev/serial/by-id/usb-none", "is not there now: plug it in"),
+    ],
+)
+def test_a_path_that_will_not_do_for_long_is_a_warning(
+    folder: Path, capsys: pytest.CaptureFixture[str], path: str, says: str
+) -> None:
+    assert run_check(folder, config(folder, SCANNER.format(path=path))) == 0
+    assert "warning: scanner front: " in (err := capsys.readouterr().err)
+    assert says in err

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_protocol_vectors import schema
 
+from agent.core.scan import ScanFault
 from agent.core.status import TEXT_BYTES_MAX, State, as_text, encode_status
 from fakes.ledger_parts import LabelSigner
 from fakes.platform import payload_of
@@ -23,6 +24,19 @@ def test_what_is_too_much_is_left_out_the_largest_first_and_named():
     assert json.loads(as_text(said, TEXT_BYTES_MAX)) == {
         "terminal": "kiosk-1", "uplink": {"waiting": 3}, "left_out": ["scanners"],
     }  # fmt: skip
+
+
+def test_of_sixteen_scanners_with_everything_to_say_it_is_still_told_which_are_there():
+    faults = {fault.value: 123_456 for fault in ScanFault}
+    scanners = [
+        {"id": f"{i:032}", "type": "keyboard", "step": "s" * 32, "presence": "absent", "why": "不" * 160, "scans": 9,
+         "repeats": 9, "dropped": 9, "faults": faults}
+        for i in range(16)
+    ]  # fmt: skip
+    said = json.loads(as_text({"terminal": "kiosk-1", "scanners": scanners, "trust": {"version": 7}}, TEXT_BYTES_MAX))
+    assert said["trust"] == {"version": 7}
+    assert said["scanners"] == [{"id": f"{i:032}", "step": "s" * 32, "presence": "absent"} for i in range(16)]
+    assert said["left_out"] == ["scanners' counts and reasons"]
 
 
 @given(st.dictionaries(st.text(max_size=50), st.text(max_size=3_000), max_size=40))

@@ -59,6 +59,7 @@ def running_agent(folder: Path) -> Iterator[RunningAgent]:
     config = folder / "agent.toml"
     config.write_text(
         f'[[scanners]]\nid = "front"\ntype = "serial"\npath = "{folder}/no-scanner"\n'
+        '[[scanners]]\nid = "phone"\ntype = "app"\n'
         f'[state]\ndirectory = "{folder / "state"}"\n[console]\nlisten = "127.0.0.1:{port}"\nstaff_pin_file = "{pin}"\n'
     )
     ledger = open_ledger(load(config), Paths(folder / "state"), SystemRandomness())

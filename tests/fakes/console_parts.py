@@ -17,6 +17,7 @@ from agent.adapters.console.server import ConsoleServer, Settings
 from agent.adapters.ledger.owner import InlineLedger
 from agent.core.requests import Role
 from agent.core.trust_list import Trust, TrustList
+from agent.ports import Entered
 from agent.tasks.requests import RequestDesk
 from agent.tasks.requests import Settings as RequestSettings
 from fakes.ledger_parts import CountedRandomness, open_ledger
@@ -33,6 +34,23 @@ STATUS = {
     "trust": {"version": 7, "age_s": 60, "freshness": "fresh", "policy_version": 4},
     "scanners": [{"id": "desk", "step": "registration", "presence": "present"}],
 }
+
+
+class FakeEntrance:
+    """ports.ScanEntrance that says what a test has it say, and keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.says: Entered | None = None
+        self.entered: list[tuple[str, bytes, str | None]] = []
+        self.triggered: list[tuple[str, bool]] = []
+
+    def enter(self, scanner: str, data: bytes, aim: str | None) -> Entered:
+        self.entered.append((scanner, data, aim))
+        return self.says or (Entered.TAKEN if scanner == "phone" else Entered.UNKNOWN)
+
+    def trigger(self, scanner: str, *, on: bool) -> bool | None:
+        self.triggered.append((scanner, on))
+        return {"camera": True, "desk": False}.get(scanner)
 
 
 class FakeValues:
@@ -84,12 +102,21 @@ async def next_event(stream) -> tuple[str, dict]:
 class Served:
     """What a test of the served console speaks to."""
 
-    def __init__(self, console: Console, server: ConsoleServer, entrance: Entrance, desk: RequestDesk, ledger) -> None:
+    def __init__(
+        self,
+        console: Console,
+        server: ConsoleServer,
+        entrance: Entrance,
+        desk: RequestDesk,
+        ledger,
+        scans: FakeEntrance,
+    ) -> None:
         self.console = console
         self.server = server
         self.entrance = entrance
         self.desk = desk
         self.ledger = ledger
+        self.scans = scans
 
     @property
     def port(self) -> int:
@@ -132,8 +159,9 @@ async def served(
         async def ledger_figures() -> LedgerFigures:
             return LedgerFigures(ledger.appended, ledger.commits_failed, None)
 
+        scans = FakeEntrance()
         parts = Parts(
-            console=console, entrance=entrance, requests=desk, parked=ledger, status=status,
+            console=console, entrance=entrance, requests=desk, scans=scans, parked=ledger, status=status,
             ledger_figures=ledger_figures, step="registration", program_may_confirm=program_may_confirm,
         )  # fmt: skip
         server = ConsoleServer(Settings(listen="127.0.0.1:0"), parts, silence_s_max=silence_s_max)
@@ -141,7 +169,7 @@ async def served(
         async with asyncio.TaskGroup() as group:
             task = group.create_task(desk.run())
             try:
-                yield Served(console, server, entrance, desk, ledger)
+                yield Served(console, server, entrance, desk, ledger, scans)
             finally:
                 await server.stop()
                 task.cancel()

@@ -51,6 +51,22 @@ class Tty:
                 finally:
                     asyncio.get_running_loop().remove_writer(fd)
 
+    async def receive(self) -> bytes:
+        """Return what the agent sent next."""
+        assert self._fds is not None
+        fd = self._fds[0]
+        async with asyncio.timeout(WITHIN_S):
+            while True:
+                try:
+                    return os.read(fd, 4_096)
+                except BlockingIOError:
+                    readable = asyncio.Event()
+                    asyncio.get_running_loop().add_reader(fd, readable.set)
+                    try:
+                        await readable.wait()
+                    finally:
+                        asyncio.get_running_loop().remove_reader(fd)
+
 
 class Presences:
     """Keeps what a scanner says of itself."""

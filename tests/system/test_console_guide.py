@@ -36,12 +36,14 @@ def test_every_command_of_the_guide_runs_as_it_is_written(agent, tmp_path, block
     assert run.returncode == 0, run.stdout + run.stderr
     if "cancel" in block:
         assert '"state":"cancelled"' in run.stdout
+    if "v1/scans" in block:
+        assert run.stdout == '{"scanner":"phone"}'
     if "staff-pin" in block:
         assert load_pin(tmp_path / "staff-pin").matches("an invented pin")
 
 
-def test_there_are_commands_for_watching_requests_and_the_pin():
-    assert len(BLOCKS) == 4
+def test_there_are_commands_for_watching_requests_scans_and_the_pin():
+    assert len(BLOCKS) == 5
 
 
 @pytest.mark.parametrize(("role", "path"), [("kiosk", "/"), ("staff", "/staff")])

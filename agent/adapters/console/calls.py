@@ -19,8 +19,9 @@ from agent.adapters.console.console import Console, request_event
 from agent.adapters.console.metrics import Figures, LedgerFigures, read_status
 from agent.adapters.console.roles import Caller, Entrance
 from agent.adapters.console.routes import ANYONE, KIOSK, PROGRAM, STAFF, Problem, Route, json_response, read_body
+from agent.adapters.console.scans import ScanCalls
 from agent.core.requests import ITEMS_MAX, Event, Refusal, Request, RequestRefused, Role, permits
-from agent.ports import LedgerFull, ParkedRecords, Requests
+from agent.ports import LedgerFull, ParkedRecords, Requests, ScanEntrance
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +71,7 @@ class Parts:
     console: Console
     entrance: Entrance
     requests: Requests
+    scans: ScanEntrance
     parked: ParkedRecords
     status: Callable[[], Awaitable[dict[str, object]]]
     ledger_figures: Callable[[], Awaitable[LedgerFigures]]
@@ -97,6 +99,7 @@ class Calls:
             Route("POST", "/v1/requests/{id}/confirm", everyone, self._confirm),  # a kiosk: what asks the patient
             Route("POST", "/v1/requests/{id}/cancel", everyone, self._cancel),  # a kiosk: its own
             Route("POST", "/v1/requests/{id}/items", PROGRAM | STAFF, self._items),
+            *ScanCalls(lambda: self._parts.scans).routes(),
             Route("GET", "/v1/parked", PROGRAM | STAFF, self._parked),
             Route("POST", "/v1/parked/{seq}/retry", STAFF, self._retry),
         )

@@ -74,6 +74,7 @@ class Console:
         self._notices = deque[tuple[float, str, str]](maxlen=NOTICES_MAX)
         self._count = 0
         self.counts = Counts()
+        self.why_absent = dict[str, str]()  # by scanner, the last word of each
 
     async def show(self, scanner: str, decision: Decision, transaction: Transaction) -> None:
         """Show a stored decision (ports.Display)."""
@@ -116,9 +117,10 @@ class Console:
         self._publish("notice", {"topic": topic, "text": text}, is_public=topic in PUBLIC_NOTICES)
         self._line(None, f"{topic}: {text}")
 
-    def scanner(self, scanner: str, presence: str) -> None:
-        """Tell programs that a scanner came or went; what a person reads of it is a notice."""
-        self._publish("scanner", {"scanner": scanner, "presence": presence}, is_public=False)
+    def scanner(self, scanner: str, presence: str, why: str) -> None:
+        """Tell programs and staff that a scanner came or went; what the log reads of it is a notice."""
+        self.why_absent[scanner] = why
+        self._publish("scanner", {"scanner": scanner, "presence": presence, "why": why}, is_public=False)
 
     def delivery(self, uplink: dict[str, object]) -> None:
         """Tell programs how far delivery is: what GET /v1/status says of an uplink."""

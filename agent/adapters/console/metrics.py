@@ -54,6 +54,10 @@ class _Trust(msgspec.Struct, frozen=True):
 class _Scanner(msgspec.Struct, frozen=True):
     id: str
     presence: str | None = None
+    scans: int | None = None
+    faults: dict[str, int] = {}
+    repeats: int = 0
+    dropped: int = 0
 
 
 class _Ledger(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ from agent.adapters.console.server import ConsoleServer, Settings
 from agent.core.delivery import StoredRecord
 from agent.core.requests import elapsed_ms, stamp_of
 from agent.core.transaction import record_of
-from agent.ports import Clock, NamedValues, ParkedRecords, Randomness, Requests
+from agent.ports import Clock, NamedValues, ParkedRecords, Randomness, Requests, ScanEntrance
 
 
 class ConsoleLedger(ParkedRecords, Protocol):
@@ -43,6 +43,7 @@ async def open_server(
     *,
     console: Console,
     requests: Requests,
+    scans: ScanEntrance,
     ledger: ConsoleLedger,
     values: NamedValues,
     status: Callable[[], Awaitable[dict[str, object]]],
@@ -82,6 +83,7 @@ async def open_server(
         console=console,
         entrance=entrance,
         requests=requests,
+        scans=scans,
         parked=ledger,
         status=status,
         ledger_figures=ledger_figures,

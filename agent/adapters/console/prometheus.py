@@ -13,6 +13,7 @@ from pathlib import Path
 
 from agent import __version__
 from agent.adapters.console.metrics import LATENCY_S, Figures
+from agent.core.scan import ScanFault
 from agent.core.trust_list import Freshness
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -118,11 +119,33 @@ def _around(text: Text, figures: Figures) -> None:
     text.family("gauge", "scanward_scanner_present", "1: plugged in")
     for scanner in status.scanners:
         text.sample("scanward_scanner_present", scanner.presence == "present", [("scanner", scanner.id)])
+    _scanned(text, figures)
     text.gauge("scanward_loop_lag_seconds", "How late the event loop was last", figures.counts.loop_lag_s)
     text.gauge("scanward_listeners", "Who listens to events", figures.listeners)
     text.family("gauge", "scanward_build_info", "What runs")
     python = ".".join(map(str, sys.version_info[:3]))
     text.sample("scanward_build_info", 1, [("version", __version__), ("python", python)])
+
+
+def _scanned(text: Text, figures: Figures) -> None:
+    counted = [(scanner, [("scanner", scanner.id)]) for scanner in figures.status.scanners if scanner.scans is not None]
+    name = "scanward_scans_total"
+    text.family("counter", name, "Scans handed on since the start, faulty ones among them")
+    for scanner, label in counted:
+        text.sample(name, scanner.scans or 0, label)
+    name = "scanward_scan_faults_total"
+    text.family("counter", name, "Scans that were not whole, by kind of fault")
+    for scanner, label in counted:
+        for fault in ScanFault:
+            text.sample(name, scanner.faults.get(fault.value, 0), [*label, ("fault", fault.value)])
+    name = "scanward_scan_repeats_total"
+    text.family("counter", name, "Codes that were still in sight")
+    for scanner, label in counted:
+        text.sample(name, scanner.repeats, label)
+    name = "scanward_scan_dropped_total"
+    text.family("counter", name, "Scans lost to floods")
+    for scanner, label in counted:
+        text.sample(name, scanner.dropped, label)
 
 
 def _process(text: Text) -> None:

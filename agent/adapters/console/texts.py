@@ -73,6 +73,26 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "key": ("发码机构不受信任，请联系工作人员。", "The issuer of this code is not trusted. Please ask staff."),
     "time": ("此码不在有效期内，请刷新后再扫。", "This code is not valid now. Please refresh it and scan again."),
     "revoked": ("此卡已注销或挂失，请到人工窗口。", "This card was revoked. Please go to the desk."),
+    "scan.flood": (
+        "扫码器连续读码过多，请取下多余的码，稍候再扫。",
+        "The scanner reads far too much. Take other codes out of its sight, wait a moment and scan again.",
+    ),
+    "scan.keys": (
+        "扫码器设置与终端不符，请联系工作人员。",
+        "The scanner is not set up for this terminal. Please ask staff.",
+    ),
+    "scan.symbology": (
+        "此处不读这种码，请出示电子健康卡二维码。",
+        "This kind of code is not read here. Please show your health code.",
+    ),
+    "scan.lost": (
+        "终端太忙，未读全，请稍候再扫。",
+        "The terminal was too busy to read all of it. Please wait a moment and scan again.",
+    ),
+    "scan.damaged": (
+        "读出的内容不完整，请再扫一次；若仍如此，请联系工作人员。",
+        "What was read is damaged. Please scan again; if it stays so, ask staff.",
+    ),
     "scan": ("未读全，请重新扫码。", "Not read completely. Please scan again."),
     "family": ("无法识别，请出示电子健康卡二维码。", "Not a code we know. Please show your health code."),
 }

@@ -5,6 +5,7 @@ The profile, the same-code interval and the flood limit are applied here and now
 
 import asyncio
 import math
+from collections import Counter
 from collections.abc import Iterable
 
 from agent.adapters.scanners.presence import OnPresence, Presence
@@ -12,7 +13,7 @@ from agent.core.reading.passing import Gate
 from agent.core.reading.piece import Piece
 from agent.core.reading.profile import Profile, fit
 from agent.core.scan import Scan
-from agent.ports import Clock
+from agent.ports import Clock, ScanCounts
 
 SCANS_QUEUED_MAX = 64  # then the device is not read on, and the kernel buffers; one read's scans may come on top
 TAKEN_S_MAX = 30.0  # a scan waits longer only where the one before it is stuck
@@ -29,10 +30,13 @@ class Intake:
         self._queue: asyncio.Queue[Scan] = asyncio.Queue()
         self._waits_since_s = 0.0  # the next scan in the queue, by the loop's clock
         self._why_absent = ""
+        self._scans = 0
+        self._faults = Counter[str]()
         self.presence: Presence | None = None
 
-    def take(self, pieces: Iterable[Piece]) -> None:
-        """Queue what passes, stamped now."""
+    def take(self, pieces: Iterable[Piece]) -> int:
+        """Queue what passes, stamped now; return how many scans that were."""
+        before = self._queue.qsize()
         for piece in pieces:
             fitting = fit(piece, self._profile)
             passed = fitting and self._gate.passes(fitting, loop_ms())
@@ -45,12 +49,21 @@ class Intake:
                 self._profile.charset,
             )  # fmt: skip
             self._queue.put_nowait(scan)
+            self._scans += 1
+            if scan.fault is not None:
+                self._faults[scan.fault.value] += 1
+        return self._queue.qsize() - before
 
     async def next(self) -> Scan:
         """Return the next scan, as soon as there is one."""
         scan = await self._queue.get()
         self._waits_since_s = asyncio.get_running_loop().time()
         return scan
+
+    @property
+    def counts(self) -> ScanCounts:
+        """What came through since the start, and what did not (ports.Counted)."""
+        return ScanCounts(self._scans, dict(self._faults), self._gate.repeats, self._gate.dropped)
 
     @property
     def is_full(self) -> bool:
@@ -69,6 +82,8 @@ class Intake:
     def be_present(self, where: str) -> None:
         """Take note that the device is read now."""
         self._why_absent = ""
+        self._scans = 0
+        self._faults = Counter[str]()
         self.presence = Presence.PRESENT
         self._on_presence(self._profile.id, Presence.PRESENT, where)
 

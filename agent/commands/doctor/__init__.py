@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from agent.commands.check import errors
-from agent.commands.doctor import devices, machine, service, storage, uplinks
+from agent.commands.doctor import devices, machine, scanners, service, storage, uplinks
 from agent.commands.doctor.finding import Check, Finding, Level, fault, look_at, of_files, ok, worst
 from agent.commands.doctor.machine import Machine, service_user
 from agent.config import Config, ConfigInvalid, Environment, load, read_environment
@@ -68,12 +68,13 @@ def checks_of(path: Path, where: Machine) -> list[Check]:
         trouble = fault("configuration", str(error), f"correct {path}; scanward check --config {path} checks it again")
         return [_told("configuration", [trouble]), *of_machine]
     agent_of = partial(service.agent_of, config, where)
-    scanners = [
+    of_devices = [
         of_files(f"scanner {s.id}", partial(devices.scanner, s, where, user, agent_of)) for s in config.scanners
     ]
     return [
         of_files("configuration", partial(_configuration, config, path)),
-        *scanners,
+        *of_devices,
+        *scanners.checks_of(config, where, agent_of),
         of_files("state", partial(storage.state, config, where, user)),
         of_files("trust", partial(service.trust, config)),
         Check("uplink http", partial(uplinks.http, config)),

@@ -6,7 +6,8 @@ from enum import StrEnum
 from agent.core.reading.piece import Piece
 from agent.core.scan import SCAN_BYTES_MAX, ScanFault
 
-SCAN_TIMEOUT_MS = 500  # a scanner sends a scan in one go; a longer pause in the middle means the rest will not come
+SCAN_TIMEOUT_MS = 500  # a scanner sends a scan in one go; a longer pause in the middle is a stall
+TAIL_MS_MAX = 60_000  # how long after a stall the rest of the scan may still come; no link holds half a scan longer
 
 
 class Framing(StrEnum):
@@ -47,7 +48,8 @@ class ScanAssembler:
 
     The caller says when bytes came (`feed`), calls `idle` at `due_at_ms`, and `hang_up` when the device goes away.
     Times are milliseconds of any one clock that does not step. Payload bytes are never changed, trimmed or invented; an
-    empty payload is no scan. Not thread-safe.
+    empty payload is no scan. After a scan that stalled, what comes until the next terminator may be its tail: it is
+    refused too, aloud, so that no tail is ever read as a scan. Not thread-safe.
     """
 
     def __init__(self, framing: Framing, *, bytes_max: int = SCAN_BYTES_MAX, timeout_ms: int = SCAN_TIMEOUT_MS) -> None:
@@ -59,11 +61,18 @@ class ScanAssembler:
         self._may_follow = False  # the byte `behind` belongs to the terminator before it
         self._is_skipping = False  # over-long was reported; what is left of it goes until a terminator or a pause
         self._is_doubtful = False  # pauses were not seen, so they cannot tell one scan from the next
+        self._is_spoiled = False  # part of what is arriving was damaged on the line
+        self._tail_until_ms: int | None = None  # until then, what ends may have begun before a stall
+
+    @property
+    def is_between(self) -> bool:
+        """Say whether no scan is arriving."""
+        return not (self._pending or self._is_skipping or self._is_spoiled)
 
     @property
     def due_at_ms(self) -> int | None:
         """When `idle` will have something to do, should nothing come until then; None while nothing is pending."""
-        is_waiting = self._pending or self._is_skipping or self._is_doubtful
+        is_waiting = not self.is_between or self._is_doubtful
         return self._fed_at_ms + self._timeout_ms if is_waiting else None
 
     def feed(self, data: bytes, at_ms: int) -> list[Piece]:
@@ -71,12 +80,15 @@ class ScanAssembler:
         if self._terminator is None and self._pending and at_ms - self._fed_at_ms >= self._timeout_ms:
             self._is_doubtful = True  # the reader was late: was there a pause in between, or only a slow reader?
         self._fed_at_ms = at_ms
+        if self._tail_until_ms is not None and at_ms >= self._tail_until_ms and not self._pending:
+            self._tail_until_ms = None
         self._pending += data
         pieces: list[Piece] = []
         while (payload := self._split()) is not None:
             was_skipping, self._is_skipping = self._is_skipping, False
-            if payload and not was_skipping:
+            if not was_skipping and (payload or self._is_spoiled):
                 pieces.append(self._judge(payload))
+            self._is_spoiled, self._tail_until_ms = False, None
         if self._is_skipping:
             self._forget_skipped()
         elif len(self._pending) - self._held_back() > self._bytes_max:
@@ -91,12 +103,28 @@ class ScanAssembler:
         if due_at_ms is None or at_ms < due_at_ms:
             return []
         is_whole = self._terminator is None and not self._is_doubtful
+        if self._terminator is not None and (self._pending or self._is_skipping):
+            self._tail_until_ms = at_ms + TAIL_MS_MAX
         return self._end(None if is_whole else ScanFault.INCOMPLETE)
 
     def hang_up(self) -> list[Piece]:
         """Say that the device is gone; return the scan that it took with it."""
-        self._may_follow = False
+        self._may_follow, self._tail_until_ms = False, None
         return self._end(ScanFault.CUT)
+
+    def spoil(self, at_ms: int) -> list[Piece]:
+        """Say that a byte came damaged here: what is arriving is refused, at its end."""
+        self._is_spoiled = not self._is_skipping
+        self._fed_at_ms = at_ms
+        return []
+
+    def join_late(self, at_ms: int) -> None:
+        """Say that the line was already sending when reading began: what ends first may have begun before."""
+        if self._terminator is None:
+            self._is_doubtful = True
+            self._fed_at_ms = at_ms
+        else:
+            self._tail_until_ms = at_ms + TAIL_MS_MAX
 
     def lose_track(self) -> None:
         """Say that reading pauses: where only a pause ends a scan, what waits to be read is not to be trusted."""
@@ -130,13 +158,18 @@ class ScanAssembler:
         del self._pending[: len(self._pending) - self._held_back()]
 
     def _judge(self, payload: bytes) -> Piece:
+        if self._is_spoiled:
+            return Piece(payload[: self._bytes_max], ScanFault.DAMAGED)
         if len(payload) > self._bytes_max:
             return Piece(payload[: self._bytes_max], ScanFault.OVER_LONG)
-        return Piece(payload)
+        return Piece(payload, None if self._tail_until_ms is None else ScanFault.INCOMPLETE)
 
     def _end(self, fault: ScanFault | None) -> list[Piece]:
         """Give up what is pending, once."""
         payload, was_skipping = bytes(self._pending[: self._bytes_max]), self._is_skipping
+        if self._is_spoiled:
+            fault = ScanFault.DAMAGED
+        is_nothing = was_skipping or not (payload or self._is_spoiled)
         self._pending.clear()
-        self._is_skipping = self._is_doubtful = False
-        return [] if was_skipping or not payload else [Piece(payload, fault)]
+        self._is_skipping = self._is_doubtful = self._is_spoiled = False
+        return [] if is_nothing else [Piece(payload, fault)]

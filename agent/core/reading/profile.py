@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 
 from agent.core.reading.piece import Piece
-from agent.core.reading.symbologies import Symbology
+from agent.core.reading.symbologies import Symbology, kinds_of
 from agent.core.scan import Charset, ScanFault
 
 GS = b"\x1d"
@@ -39,7 +39,10 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 def fit(piece: Piece, profile: Profile) -> Piece | None:
-    """Return what a scan is once the profile's marks are off it; None where nothing but them was sent."""
+    """Return what a scan is once the profile's marks are off it; None where nothing but them was sent.
+
+    A faulty one keeps what had arrived. An AIM id that stands in the data without `aim_id` is data as all else.
+    """
     if piece.fault is not None:
         return piece
     data, aim = piece.data, piece.aim
@@ -48,9 +51,12 @@ def fit(piece: Piece, profile: Profile) -> Piece | None:
         return piece._replace(fault=ScanFault.DAMAGED)
     data = data[len(prefix) : len(data) - len(suffix)]
     if profile.aim_id:
-        if not is_aim_id(data[:3]):
+        sent = data[:3].decode("ascii") if is_aim_id(data[:3]) else None
+        if sent is None or aim not in (None, sent):  # one that its device tells otherwise is as wrong as none
             return piece._replace(fault=ScanFault.DAMAGED)
-        aim, data = data[:3].decode("ascii"), data[3:]
+        aim, data = sent, data[3:]
+    if profile.symbologies and aim is not None and kinds_of(aim).isdisjoint(profile.symbologies):
+        return piece._replace(fault=ScanFault.SYMBOLOGY, aim=aim)
     if profile.gs:
         data = data.replace(profile.gs.encode(), GS)
     return Piece(data, None, aim, piece.eci) if data else None

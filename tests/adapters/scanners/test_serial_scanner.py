@@ -159,9 +159,10 @@ async def test_half_a_scan_is_told_after_the_timeout(tty: Tty, told: Presences) 
         await told.until(Presence.PRESENT)
         await tty.send(b"half")
         half = await listener.next()
-        await tty.send(b"whole\r")
-        whole = await listener.next()
+        await tty.send(b"its tail\rwhole\r")
+        tail, whole = await listener.take(2)
     assert (half.data, half.fault) == (b"half", ScanFault.INCOMPLETE)
+    assert (tail.data, tail.fault) == (b"its tail", ScanFault.INCOMPLETE)
     assert (whole.data, whole.fault) == (b"whole", None)
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.core.reading.framing import Framing, ScanAssembler
+from agent.core.reading.framing import TAIL_MS_MAX, Framing, ScanAssembler
 from agent.core.reading.piece import Piece
 from agent.core.scan import SCAN_BYTES_MAX, Scan, ScanFault
 from agent.core.time_interval import Interval, Stamp
@@ -121,10 +121,10 @@ def test_noise_without_any_terminator_ends_with_a_pause() -> None:
     assert assembler.due_at_ms == 150
     assert assembler.idle(149) == []
     assert assembler.idle(150) == []
-    assert assembler.feed(b"good\r", 200) == [Piece(b"good", None)]
+    assert assembler.feed(b"tail\rgood\r", 200) == [Piece(b"tail", ScanFault.INCOMPLETE), Piece(b"good", None)]
 
 
-def test_half_a_scan_is_incomplete_after_the_timeout_and_the_next_one_is_whole() -> None:
+def test_half_a_scan_is_incomplete_after_the_timeout_and_its_tail_is_no_scan() -> None:
     assembler = ScanAssembler(Framing.CR, timeout_ms=500)
     assert assembler.feed(b"hal", 1_000) == []
     assert assembler.feed(b"f", 1_400) == []
@@ -132,7 +132,71 @@ def test_half_a_scan_is_incomplete_after_the_timeout_and_the_next_one_is_whole()
     assert assembler.idle(1_899) == []
     assert assembler.idle(1_900) == [Piece(b"half", ScanFault.INCOMPLETE)]
     assert assembler.idle(9_000) == []
-    assert assembler.feed(b"whole\r", 9_000) == [Piece(b"whole", None)]
+    assert assembler.feed(b" of it", 9_000) == []
+    assert assembler.feed(b"\rwhole\r", 9_100) == [Piece(b" of it", ScanFault.INCOMPLETE), Piece(b"whole", None)]
+
+
+def test_a_tail_that_stalls_again_is_still_no_scan() -> None:
+    assembler = ScanAssembler(Framing.CR, timeout_ms=500)
+    assert assembler.feed(b"one", 0) + assembler.idle(500) == [Piece(b"one", ScanFault.INCOMPLETE)]
+    assert assembler.feed(b"two", 900) + assembler.idle(1_400) == [Piece(b"two", ScanFault.INCOMPLETE)]
+    assert assembler.feed(b"three\r", 2_000) == [Piece(b"three", ScanFault.INCOMPLETE)]
+    assert assembler.feed(b"next\r", 2_001) == [Piece(b"next")]
+
+
+def test_a_late_terminator_alone_ends_the_tail_without_a_word() -> None:
+    assembler = ScanAssembler(Framing.CR, timeout_ms=500)
+    assert assembler.feed(b"one", 0) + assembler.idle(500) == [Piece(b"one", ScanFault.INCOMPLETE)]
+    assert assembler.feed(b"\rnext\r", 600) == [Piece(b"next")]
+
+
+def test_no_tail_is_waited_for_longer_than_any_link_holds_it() -> None:
+    assembler = ScanAssembler(Framing.CR, timeout_ms=500)
+    assert assembler.feed(b"one", 0) + assembler.idle(500) == [Piece(b"one", ScanFault.INCOMPLETE)]
+    assert assembler.feed(b"next\r", 500 + TAIL_MS_MAX) == [Piece(b"next")]
+
+
+@given(
+    st.sampled_from(list(TERMINATOR)),
+    st.lists(st.binary(min_size=1, max_size=6).map(lambda p: p.translate(None, b"\r\n\t\x03")), max_size=6),
+    st.lists(st.integers(0, 60), max_size=5),
+)
+def test_no_stall_makes_a_shorter_scan_of_a_longer_one(framing: Framing, scans: list[bytes], stalls: list[int]) -> None:
+    """Whole ones come as they were sent, in order; whatever a stall cut is refused."""
+    end = TERMINATOR[framing]
+    scans = [scan for scan in scans if scan]
+    stream = b"".join(scan + end for scan in scans)
+    assembler, now_ms, pieces = ScanAssembler(framing, timeout_ms=500), 0, []
+    edges = [0, *sorted({s % (len(stream) + 1) for s in stalls}), len(stream)]
+    for a, b in itertools.pairwise(edges):
+        pieces += assembler.feed(stream[a:b], now_ms)
+        now_ms += 2_000
+        pieces += assembler.idle(now_ms)
+    good = iter(scans)
+    assert all(piece.data in good for piece in pieces if piece.fault is None)
+
+
+def test_a_damaged_byte_refuses_the_scan_it_is_in_and_no_other() -> None:
+    assembler = ScanAssembler(Framing.CR)
+    pieces = assembler.feed(b"one\rtw", 0) + assembler.spoil(0) + assembler.feed(b"o\rthree\r", 0)
+    assert pieces == [Piece(b"one"), Piece(b"two", ScanFault.DAMAGED), Piece(b"three")]
+
+
+def test_a_damaged_byte_alone_is_told_after_a_pause() -> None:
+    assembler = ScanAssembler(Framing.CR, timeout_ms=500)
+    assert assembler.spoil(0) == []
+    assert assembler.due_at_ms == 500
+    assert assembler.idle(500) == [Piece(b"", ScanFault.DAMAGED)]
+    assert assembler.feed(b"next\r", 600) == [Piece(b"next")]
+
+
+def test_what_was_arriving_when_reading_began_is_refused() -> None:
+    assembler = ScanAssembler(Framing.CR)
+    assembler.join_late(0)
+    assert assembler.feed(b"nd of one\rnext\r", 0) == [Piece(b"nd of one", ScanFault.INCOMPLETE), Piece(b"next")]
+    idle = ScanAssembler(Framing.IDLE, timeout_ms=80)
+    idle.join_late(0)
+    assert idle.feed(b"nd", 0) + idle.idle(80) == [Piece(b"nd", ScanFault.INCOMPLETE)]
 
 
 def test_a_late_read_is_no_pause() -> None:

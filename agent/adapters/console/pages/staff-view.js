@@ -69,12 +69,22 @@ export function state_rows(status, delivery) {
     const freshness = status.trust?.freshness ?? "none";
     lines.push(row(freshness === "fresh" ? "accept" : "trouble", word("trust"), word(`trust_${freshness}`)));
   }
-  for (const { id, step, presence } of status.scanners ?? []) {
-    const tone = presence === "present" ? "accept" : presence === "absent" ? "trouble" : "provisional";
-    const title = [`${word("scanner")} ${id}`, step_name(step)].filter(Boolean).join(" · ");
-    lines.push(row(tone, title, word(`scanner_${presence ?? "unknown"}`)));
-  }
+  for (const scanner of status.scanners ?? []) lines.push(scanner_row(scanner));
   return lines;
+}
+
+/** A scanner as one line. Why it is absent is said in the agent's language, which is English: it is for technicians. */
+function scanner_row({ id, step, presence, why, faults }) {
+  const tone = presence === "present" ? "accept" : presence === "absent" ? "trouble" : "provisional";
+  const title = [`${word("scanner")} ${id}`, step_name(step)].filter(Boolean).join(" · ");
+  const line = row(tone, title, word(`scanner_${presence ?? "unknown"}`));
+  if (why) line.querySelector(".what").append(make("small", { lang: "en" }, why));
+  const told = Object.entries(faults ?? {}).map(([fault, count]) => {
+    const name = `fault_${fault}` in STAFF_WORDS ? word(`fault_${fault}`) : fault;
+    return `${name} ${count}`;
+  });
+  if (told.length > 0) line.querySelector(".what").append(make("small", {}, word("scan_faults") + told.join(", ")));
+  return line;
 }
 
 function delivery_row(status, delivery) {

@@ -94,6 +94,11 @@ function take(topic, data) {
   } else if (topic === "delivery") {
     delivery = data;
     draw_state();
+  } else if (topic === "scanner") {
+    const scanners = (status?.scanners ?? []).map((one) =>
+      one.id === data.scanner ? { ...one, presence: data.presence, why: data.presence === "absent" ? data.why : "" } : one);
+    if (status !== null) status = { ...status, scanners };
+    draw_state();
   } else if (topic === "notice") {
     const when = now - followed_at > LIVE_AFTER_MS ? new Date().toLocaleTimeString("en-GB") : "";
     notices = [{ event: data, when }, ...notices].slice(0, NOTICES_MAX);

@@ -1,0 +1,189 @@
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.core.reading.framing import TAIL_MS_MAX
+from agent.core.reading.piece import Piece
+from agent.core.reading.ssi import GAP_MS, NAKS_MAX, RESEND_MS, SsiAssembler, packet
+from agent.core.scan import ScanFault
+from fakes.ssi_scanner import ACK, DECODE_DATA, EVENT, NAK, QR, ssi_packet
+
+MORE = 0x02
+AGAIN = 0x01
+ACKED = bytes.fromhex("04d00400ff28")
+
+
+def decode(data: bytes, status: int = 0, kind: int = QR) -> bytes:
+    return ssi_packet(DECODE_DATA, bytes([kind]) + data, status)
+
+
+def scan(data: bytes) -> Piece:
+    return Piece(data, None, "]Q1")
+
+
+def test_packets_by_hand() -> None:
+    """Checksums worked out by hand: 0x10000 - (04 + D0 + 04) and - (05 + E6 + 04 + 01)."""
+    assert packet(0xD0) == ACKED
+    assert packet(0xE6, b"\x01") == bytes.fromhex("05e6040001ff10")
+
+
+@given(st.lists(st.binary(min_size=1, max_size=245), max_size=5), st.lists(st.integers(0, 900), max_size=12))
+def test_packets_are_read_and_acknowledged_however_they_are_cut(codes: list[bytes], cuts: list[int]) -> None:
+    stream = b"".join(decode(code) for code in codes)
+    edges = [0, *sorted({cut % (len(stream) + 1) for cut in cuts}), len(stream)]
+    assembler = SsiAssembler()
+    pieces = [p for a, b in itertools.pairwise(edges) for p in assembler.feed(stream[a:b], 0)]
+    assert pieces == [scan(code) for code in codes]
+    assert assembler.take_replies() == ACKED * len(codes)
+    assert assembler.take_replies() == b""
+    assert assembler.due_at_ms is None
+
+
+@pytest.mark.parametrize(("kind", "aim"), [(0x1C, "]Q1"), (0x03, "]C0"), (0x1B, "]d1"), (0xC1, "]d2"), (0x69, None)])
+def test_the_bar_code_type_is_told_as_an_aim_id(kind: int, aim: str | None) -> None:
+    assert SsiAssembler().feed(decode(b"abc", kind=kind), 0) == [Piece(b"abc", None, aim)]
+
+
+@given(st.binary(min_size=1, max_size=60), st.data())
+def test_any_flipped_byte_is_never_a_scan(code: bytes, data: st.DataObject) -> None:
+    stream = bytearray(decode(code))
+    stream[data.draw(st.integers(0, len(stream) - 1))] ^= data.draw(st.integers(1, 255))
+    assembler, now_ms = SsiAssembler(), 0
+    pieces = assembler.feed(bytes(stream), now_ms)
+    while (due_at_ms := assembler.due_at_ms) is not None:
+        pieces += assembler.idle(due_at_ms)
+    assert all(piece.fault is not None for piece in pieces)
+
+
+def test_a_damaged_packet_is_asked_for_again_and_is_then_one_scan() -> None:
+    assembler, bad = SsiAssembler(), decode(b"code")[:-1] + b"\x00"
+    assert assembler.feed(bad, 0) == []
+    assert assembler.take_replies() == b"", "nobody speaks while the scanner may still be sending"
+    assert assembler.idle(GAP_MS) == []
+    assert assembler.take_replies() == ssi_packet(NAK, b"\x01", source=4)
+    assert assembler.feed(decode(b"code", AGAIN), GAP_MS + 5) == [scan(b"code")]
+    assert assembler.due_at_ms is None
+
+
+def test_what_does_not_come_again_is_refused_aloud_once() -> None:
+    assembler = SsiAssembler()
+    assembler.feed(decode(b"code")[:-1] + b"\x00", 0)
+    assembler.idle(GAP_MS)
+    assert assembler.due_at_ms == GAP_MS + RESEND_MS
+    assert assembler.idle(GAP_MS + RESEND_MS) == [Piece(b"", ScanFault.DAMAGED)]
+    assert assembler.due_at_ms is None
+    assert assembler.feed(decode(b"next"), 9_000) == [scan(b"next")]
+
+
+def test_a_line_that_damages_everything_is_not_asked_for_ever() -> None:
+    assembler, now_ms, pieces = SsiAssembler(), 0, []
+    for _ in range(NAKS_MAX + 1):
+        assembler.feed(decode(b"code", AGAIN)[:-1] + b"\x00", now_ms)
+        now_ms += GAP_MS
+        pieces += assembler.idle(now_ms)
+    assert pieces == [Piece(b"", ScanFault.DAMAGED)]
+    assert assembler.take_replies() == ssi_packet(NAK, b"\x01", source=4) * NAKS_MAX
+
+
+def test_a_retransmission_is_not_doubled_and_a_second_scan_of_the_same_code_is() -> None:
+    assembler = SsiAssembler()
+    stream = decode(b"code") + decode(b"code", AGAIN) + decode(b"code")
+    assert assembler.feed(stream, 0) == [scan(b"code"), scan(b"code")]
+    assert assembler.take_replies() == ACKED * 3
+
+
+def test_a_long_code_comes_in_several_packets() -> None:
+    assembler = SsiAssembler(bytes_max=12)
+    assert assembler.feed(decode(b"0123", MORE) + decode(b"4567", MORE), 0) == []
+    assert assembler.feed(decode(b"89AB"), 0) == [scan(b"0123456789AB")]
+    assert assembler.feed(decode(b"0123456", MORE) + decode(b"789ABC"), 0) == [
+        Piece(b"0123456789AB", ScanFault.OVER_LONG)
+    ]
+
+
+def test_no_part_of_a_message_is_a_scan() -> None:
+    """The end of it never came, came again, or another kind's did: what follows belongs to it up to its last packet."""
+    stalled = SsiAssembler()
+    assert stalled.feed(decode(b"one", MORE), 0) == []
+    assert stalled.idle(RESEND_MS) == [Piece(b"one", ScanFault.INCOMPLETE)]
+    assert stalled.feed(decode(b"two", MORE) + decode(b"three"), 9_000) == [Piece(b"three", ScanFault.INCOMPLETE)]
+    assert stalled.feed(decode(b"next"), 9_001) == [scan(b"next")]
+
+    doubtful = SsiAssembler()
+    assert doubtful.feed(decode(b"same", MORE) + decode(b"same", MORE | AGAIN), 0) == []
+    assert doubtful.feed(decode(b"end"), 0) == [Piece(b"end", ScanFault.INCOMPLETE)]
+    assert doubtful.feed(decode(b"next"), 0) == [scan(b"next")]
+
+    mixed = SsiAssembler()
+    assert [p.fault for p in mixed.feed(decode(b"a", MORE) + decode(b"b", kind=3), 0)] == [ScanFault.DAMAGED]
+    assert mixed.feed(decode(b"next"), 0) == [scan(b"next")]
+
+
+def test_a_scanner_that_does_not_send_again_has_its_message_refused_to_the_end() -> None:
+    assembler = SsiAssembler()
+    assembler.feed(decode(b"one", MORE)[:-1] + b"\x00", 0)
+    assembler.idle(GAP_MS)
+    assert [p.fault for p in assembler.feed(decode(b"two"), GAP_MS + 1)] == [ScanFault.DAMAGED]
+    assert assembler.feed(decode(b"next"), 9_000) == [scan(b"next")]
+
+
+def test_no_tail_is_waited_for_for_ever() -> None:
+    assembler = SsiAssembler()
+    assembler.feed(decode(b"one", MORE), 0)
+    assert assembler.idle(RESEND_MS) == [Piece(b"one", ScanFault.INCOMPLETE)]
+    assert assembler.feed(decode(b"next"), TAIL_MS_MAX + 1) == [scan(b"next")]
+
+
+def test_answers_and_echoes_are_not_answered_and_events_are() -> None:
+    assembler = SsiAssembler()
+    assert assembler.feed(ssi_packet(ACK) + ssi_packet(NAK, b"\x02") + packet(0xE6, b"\x00"), 0) == []
+    assert assembler.take_replies() == b""
+    assert assembler.feed(ssi_packet(EVENT, b"\x01"), 0) == []
+    assert assembler.take_replies() == ACKED
+
+
+def test_what_may_carry_a_code_in_another_form_is_refused_aloud() -> None:
+    assembler = SsiAssembler()
+    assert assembler.feed(ssi_packet(0x73, b"anything"), 0) == [Piece(b"", ScanFault.DAMAGED)]
+    assert assembler.take_replies() == ssi_packet(NAK, b"\x02", source=4)
+
+
+def test_hanging_up_cuts_what_was_arriving() -> None:
+    assembler = SsiAssembler()
+    assert assembler.hang_up() == []
+    assembler.feed(decode(b"one", MORE), 0)
+    assert assembler.hang_up() == [Piece(b"one", ScanFault.CUT)]
+    assert assembler.feed(decode(b"next"), 0) == [scan(b"next")]
+
+
+def sent_packets(stream: bytes) -> list[bytes]:
+    """Return every DECODE_DATA packet with a right checksum anywhere in the stream."""
+    found = [stream[at : at + stream[at] + 2] for at in range(len(stream))]
+    return [p for p in found if len(p) > 6 and p[1] == DECODE_DATA and p == ssi_packet(p[1], p[4:-2], p[3], p[2])]
+
+
+packets = st.builds(
+    ssi_packet,
+    st.sampled_from([DECODE_DATA, ACK, NAK, EVENT, 0x73]),
+    st.binary(max_size=9),
+    st.integers(0, 3),
+    st.sampled_from([0, 4]),
+)
+
+
+@given(st.lists(st.tuples(st.binary(max_size=12) | packets, st.integers(0, 4_000)), max_size=25))
+def test_no_bytes_and_no_pauses_make_it_raise_or_invent(reads: list[tuple[bytes, int]]) -> None:
+    assembler, now_ms, stream = SsiAssembler(bytes_max=20), 0, b""
+    for data, pause_ms in reads:
+        now_ms += pause_ms
+        pieces = assembler.idle(now_ms) + assembler.feed(data, now_ms)
+        stream += data
+        for piece in pieces:
+            assert len(piece.data) <= 20
+            if piece.fault is None:  # then its last packet's data ends it, and was sent
+                assert any(piece.data.endswith(sent[5:-2]) for sent in sent_packets(stream))
+        assert len(assembler._pending) <= 257
+    assembler.hang_up()
+    assert assembler.due_at_ms is None
