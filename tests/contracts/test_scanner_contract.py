@@ -1,4 +1,4 @@
-"""What every scanner promises, on the real ones: serial over a pty, replay over a file."""
+"""What every scanner promises, on the real ones: serial over a pty, network over TCP, replay over a file."""
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -6,11 +6,12 @@ from typing import Protocol
 
 import pytest
 
-from agent.adapters.scanners import replay, serial
+from agent.adapters.scanners import network, replay, serial
 from agent.adapters.scanners.presence import Presence
 from agent.core.reading.framing import Framing
 from agent.core.scan import SCAN_BYTES_MAX, ScanFault
 from agent.ports import Scanner
+from fakes.tcp import TcpReader
 from fakes.tty import Presences, Tty, reading
 from fakes.world import EPOCH_MS, FakeClock
 
@@ -56,7 +57,24 @@ class ReplayRig:
     def put_away(self) -> None: ...
 
 
-@pytest.fixture(params=[SerialRig, ReplayRig])
+class NetworkRig:
+    def __init__(self, folder: Path, *, is_there: bool = True) -> None:
+        self.told = Presences()
+        self.reader = TcpReader()
+        if is_there:
+            self.reader.switch_on()
+        settings = network.Settings(id="front", path=f"tcp://127.0.0.1:{self.reader.port}", framing=Framing.LF)
+        self.scanner: Scanner = network.NetworkScanner(settings, FakeClock(), self.told)
+
+    async def scan(self, *codes: bytes) -> None:
+        await self.reader.wait()
+        await self.reader.send(b"".join(code + b"\n" for code in codes))
+
+    def put_away(self) -> None:
+        self.reader.switch_off()
+
+
+@pytest.fixture(params=[SerialRig, ReplayRig, NetworkRig])
 def make_rig(request: pytest.FixtureRequest) -> Callable[..., SerialRig | ReplayRig]:
     return request.param
 
@@ -109,7 +127,7 @@ async def test_a_missing_device_is_told_with_its_path_and_is_not_fatal(
     async with reading(rig.scanner):
         why = await rig.told.until(Presence.ABSENT)
     rig.put_away()
-    assert str(tmp_path) in why
+    assert (f"tcp://127.0.0.1:{rig.reader.port}" if isinstance(rig, NetworkRig) else str(tmp_path)) in why
     assert rig.told.told[0][0] == "front" == rig.scanner.id
     assert len(rig.told.told) == 1
 
