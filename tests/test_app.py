@@ -11,6 +11,7 @@ from agent.adapters.console.console import Console
 from agent.adapters.keys.signing import load_or_create
 from agent.adapters.keys.verification import build_key
 from agent.adapters.ledger.owner import ThreadedLedger
+from agent.adapters.scanners.presence import Presence
 from agent.adapters.service import Service
 from agent.adapters.trust_store.bundle import parse_content
 from agent.adapters.trust_store.refresher_process import RefresherProcess
@@ -18,11 +19,13 @@ from agent.adapters.trust_store.store import TrustStore
 from agent.app import run_until
 from agent.composition.console import status_of
 from agent.composition.ledger import LedgerValues, Paths, open_ledger, publish_registration
+from agent.composition.link import changing_of
 from agent.composition.online import open_online
-from agent.composition.scanners import build_scanner, presence_of
+from agent.composition.scanners import WHY_CHARS_MAX, Entrance, build_scanner, presence_of
 from agent.composition.trust import build_refresher
 from agent.config import Config, Environment, parse
 from agent.core.trust_list import Trust
+from agent.ports import Entered
 from fakes.ledger_parts import CountedRandomness
 from fakes.trust_content import content
 from fakes.world import FixedTrust, ListScanner
@@ -143,6 +146,38 @@ async def test_the_status_tells_age_and_freshness_of_the_trust_list(ledger):
         "policy_version": 3,
     }
     assert status["scanners"] == [{"id": "front", "type": "serial", "step": "payment", "presence": "absent"}]
+
+
+def test_a_scan_is_no_change_that_the_platform_must_hear_of_at_once_and_an_unplugged_scanner_is():
+    def said(**scanner: object) -> dict[str, object]:
+        return {"uplink": None, "trust": None, "scanners": [{"id": "front", "presence": "present"} | scanner]}
+
+    assert changing_of(said(scans=1)) == changing_of(said(scans=2, faults={"cut": 1}, why="x"))
+    assert changing_of(said(scans=1)) != changing_of(said(scans=1, presence="absent"))
+    assert changing_of({"scanners": None}) == (None, None, None)
+
+
+async def test_the_status_says_why_a_scanner_is_absent_in_few_words(ledger):
+    console = Console(lines_to=None)
+    tell = presence_of(console)
+    scanners = {"front": (ListScanner("front", [], presence="absent"), "payment")}
+    tell("front", Presence.ABSENT, "x" * 1_000)
+    status = await status_of(config_of(), ledger, FixedTrust(None), None, scanners, console, SystemClock())()
+    assert status["scanners"][0]["why"] == "x" * WHY_CHARS_MAX
+
+
+def test_only_scanners_of_programs_take_scans_and_only_those_with_a_trigger_are_triggered():
+    class Camera(ListScanner):
+        told = None
+
+        def trigger(self, *, on: bool) -> None:
+            self.told = on
+
+    camera = Camera("camera", [])
+    entrance = Entrance({"camera": (camera, "payment"), "front": (ListScanner("front", []), "payment")})
+    assert [entrance.enter(name, b"A", None) for name in ("front", "none")] == [Entered.UNKNOWN] * 2
+    assert [entrance.trigger(name, on=True) for name in ("camera", "front", "none")] == [True, False, None]
+    assert camera.told is True
 
 
 class ListeningService(Service):

@@ -5,6 +5,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from agent.adapters.console.metrics import Counts, Figures, LedgerFigures, read_status
 from agent.adapters.console.prometheus import Text, render
+from agent.core.scan import ScanFault
 
 STATUS = {
     "ledger": {"head_seq": 41},
@@ -55,6 +56,25 @@ def test_every_figure_is_read_back_with_its_type_help_and_value():
     assert value(found, "scanward_trust_version") == 3
     assert [s.labels["state"] for s in found["scanward_trust_freshness"].samples if s.value] == ["fresh"]
     assert {s.labels["scanner"]: s.value for s in found["scanward_scanner_present"].samples} == {"front": 1, "back": 0}
+
+
+def test_what_each_scanner_read_is_counted_by_scanner_and_kind_of_fault_and_by_nothing_else():
+    scanners = [
+        {
+            "id": "front",
+            "presence": "present",
+            "scans": 7,
+            "repeats": 3,
+            "dropped": 2,
+            "faults": {"cut": 1, "flood": 1},
+        },
+        {"id": "file", "presence": "present"},
+    ]
+    found = families(STATUS | {"scanners": scanners})
+    assert {s.labels["scanner"]: s.value for s in found["scanward_scans"].samples} == {"front": 7}
+    faults = {(s.labels["scanner"], s.labels["fault"]): s.value for s in found["scanward_scan_faults"].samples}
+    assert faults == {("front", fault.value): float(fault.value in {"cut", "flood"}) for fault in ScanFault}
+    assert [value(found, f"scanward_scan_{name}") for name in ("repeats", "dropped")] == [3, 2]
 
 
 def test_what_is_not_known_is_left_out():

@@ -187,6 +187,22 @@ async def test_what_is_wrong_is_said_in_plain_words_with_what_to_do(staff, pages
     assert "Check its plug" in said
 
 
+async def test_a_scanner_that_comes_or_goes_is_shown_at_once_with_why_and_what_it_did_not_read(staff, pages):
+    scanner = {"id": "window", "step": "registration", "presence": "present", "faults": {"keys": 2, "cut": 1}}
+    pages.details = {"scanners": [scanner]}
+    await staff.page.get_by_text("启动以来未读好：键盘布局不符 2, 读码中断开 1").wait_for()
+    pages.details = {"scanners": [scanner | {"presence": "absent", "why": "/dev/x is not there: plug it in"}]}
+    pages.publish("scanner", {"scanner": "window", "presence": "absent", "why": "/dev/x is not there: plug it in"})
+    await staff.page.get_by_text("/dev/x is not there: plug it in").wait_for()
+    assert "请检查插头" in await staff.text("#state")
+    await staff.page.click("#language")
+    assert "wrong keyboard layout 2, cut off 1" in await staff.text("#state")
+    pages.details = {"scanners": [scanner]}
+    pages.publish("scanner", {"scanner": "window", "presence": "present", "why": "/dev/x"})
+    await staff.page.get_by_text("Connected.").wait_for()
+    assert "/dev/x" not in await staff.text("#state")
+
+
 async def test_an_event_of_delivery_is_shown_at_once(staff, pages):
     pages.publish("delivery", {"is_up": True, "waiting": 5})
     await staff.page.get_by_text("待发送记录：5").wait_for()

@@ -118,6 +118,60 @@ async def test_a_missing_device_is_said_and_found_when_it_comes(tmp_path):
     assert "family.unknown" in out
 
 
+async def the_scanner(one: Agent, **said: object) -> dict:
+    """Wait until the status says so of the first scanner; return what it says."""
+    async with asyncio.timeout(READY_S_MAX):
+        while not said.items() <= (found := (await one.status())["scanners"][0]).items():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    return found
+
+
+async def test_what_a_scanner_read_and_why_it_is_gone_is_shown_while_it_is_unplugged_and_back(tmp_path):
+    path = tmp_path / "tty-front"
+    tty = TtyScanner("front", path)
+    async with agent(tmp_path, scanner(path)) as one:
+        await one.said(b"READY=1")
+        assert "why" not in await the_scanner(one, presence="present", type="serial", scans=0)
+        tty.type("once")
+        tty.type("once")
+        await the_scanner(one, presence="present", scans=1, repeats=1)
+        tty.type_part("half")
+        await the_scanner(one, scans=2, faults={"incomplete": 1})
+        tty.close()
+        gone = await the_scanner(one, presence="absent", scans=2)
+        assert str(path) in gone["why"]
+        tty = TtyScanner("front", path)
+        await the_scanner(one, presence="present")
+        tty.type("again")
+        back = await the_scanner(one, scans=3)
+        assert "why" not in back
+        tty.close()
+        _, out = await one.stop()
+    lines = [line for line in out.splitlines() if "scanner: front is " in line]
+    assert [line.partition("front is ")[2].partition(":")[0] for line in lines[:3]] == ["present", "absent", "present"]
+
+
+async def test_a_program_brings_a_scan_and_the_terminal_decides_on_it(tmp_path):
+    async with agent(tmp_path, '[[scanners]]\nid = "phone"\ntype = "app"\n') as one:
+        await one.said(b"READY=1")
+        headers = {"Authorization": f"Bearer {one.token.read_text().strip()}"}
+        async with aiohttp.ClientSession(one.console, headers=headers) as client:
+            scan = {"scanner": "phone", "data": "PLANTED"}
+            async with client.post("/v1/scans", json=scan) as answer:
+                assert (answer.status, await answer.json()) == (202, {"scanner": "phone"})
+            async with client.post("/v1/scans", json=scan | {"scanner": "front"}) as answer:
+                assert answer.status == 422
+            async with client.post("/v1/scanners/phone/trigger", json={"on": True}) as answer:
+                assert answer.status == 409
+        async with asyncio.timeout(READY_S_MAX):
+            while (await one.status())["ledger"]["head_seq"] != 1:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        await the_scanner(one, id="phone", type="app", presence="present", scans=1)
+        _, out = await one.stop()
+    assert "phone registration refuse family.unknown" in out
+    assert "PLANTED" not in out
+
+
 async def test_a_scan_is_recorded_although_no_platform_was_ever_reached(tmp_path):
     tty = TtyScanner("front", tmp_path / "tty-front")
     async with agent(tmp_path, scanner(tty.path) + '[uplink.http]\nurl = "http://127.0.0.1:9"\n') as one:

@@ -82,8 +82,6 @@ class Intake:
     def be_present(self, where: str) -> None:
         """Take note that the device is read now."""
         self._why_absent = ""
-        self._scans = 0
-        self._faults = Counter[str]()
         self.presence = Presence.PRESENT
         self._on_presence(self._profile.id, Presence.PRESENT, where)
 

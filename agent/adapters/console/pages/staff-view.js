@@ -63,7 +63,6 @@ export function decision_row(event, when) {
 /** The lines that say how the terminal is and what to do. `status`: GET /v1/status; `delivery`: the last such event. */
 export function state_rows(status, delivery) {
   const lines = [];
-  if (status.ready === false) lines.push(row("trouble", word("unready"), word("unready_next")));
   lines.push(delivery_row(status, delivery));
   if ("trust" in status) {
     const freshness = status.trust?.freshness ?? "none";
@@ -88,7 +87,7 @@ function scanner_row({ id, step, presence, why, faults }) {
 }
 
 function delivery_row(status, delivery) {
-  const is_up = delivery?.is_up ?? status.uplink?.is_up ?? status.uplink_up ?? false;
+  const is_up = delivery?.is_up ?? status.uplink?.is_up ?? false;
   const waiting = delivery?.waiting ?? status.uplink?.waiting ?? 0;
   const key = !is_up ? "delivery_down" : waiting > 0 ? "delivery_waiting" : "delivery_done";
   const number = key === "delivery_done" ? "" : String(waiting);

@@ -70,8 +70,6 @@ export const STAFF_WORDS = {
   fault_symbology: { zh: "码制不收", en: "kind of code not taken" },
   fault_flood: { zh: "连续读码过多", en: "flood" },
   scanner_unknown: { zh: "正在查找。", en: "Being looked for." },
-  unready: { zh: "终端尚未就绪", en: "Not ready" },
-  unready_next: { zh: "暂时不能通过扫码，见下面各项。", en: "Nothing can be accepted now; the items below say why." },
   parked: { zh: "平台拒收的记录", en: "Records the platform rejected" },
   parked_none: { zh: "没有。", en: "None." },
   retry: { zh: "重新发送", en: "Send again" },
