@@ -2,7 +2,10 @@
 
 import asyncio
 import errno
+import fcntl
 import os
+import sys
+import termios
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -39,6 +42,12 @@ class Board:
             self.path.unlink()
             os.close(self._fd)
             self._fd = None
+
+    @property
+    def unread(self) -> int:
+        """How many bytes nobody has read yet."""
+        assert self._fd is not None
+        return int.from_bytes(fcntl.ioctl(self._fd, termios.FIONREAD, bytes(4)), sys.byteorder)
 
     def open(self, path: str) -> Node:
         """Stand in for EventNode."""

@@ -183,11 +183,15 @@ async def test_more_keys_than_the_buffer_holds_are_a_loss_that_is_told(
     scans = scanner.scans()
     first = asyncio.ensure_future(anext(scans))
     await told.until(Presence.PRESENT)
-    sent = [f"code-{i}" for i in range(200)]
-    for code in sent:
+    await board.type("first")
+    assert (await first).data == b"first"
+    await board.type("second")
+    await until(lambda: scanner._intake.is_full)  # from here on nothing is taken from the thread
+    sent = ["second", *(f"code-{i}" for i in range(200))]
+    for code in sent[1:]:
         await board.type(code)
-    await until(lambda: scanner._reader is not None and scanner._reader._is_full)
-    got = [await first]
+    await until(lambda: board.unread == 0)
+    got = [await anext(scans)]
     while got[-1].fault is not ScanFault.LOST:
         got.append(await anext(scans))
     whole = [scan.data.decode() for scan in got if scan.fault is None]
