@@ -71,6 +71,10 @@ class Outbox:
         self._writer_fd: int | None = None
         self.dropped = 0
 
+    def __bool__(self) -> bool:
+        """Say whether anything waits."""
+        return bool(self._waiting)
+
     def put(self, signal: bytes) -> bool:
         """Take a signal, whole or not at all; say whether it was taken."""
         if len(self._waiting) + len(signal) > OUTBOX_BYTES_MAX:
