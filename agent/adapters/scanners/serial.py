@@ -164,7 +164,8 @@ class SerialScanner:
             port = self._port = serial_port.open_port(resolve(self._settings.path, Kind.SERIAL), self._baud)
         except (OSError, termios.error) as error:
             raise DeviceAbsent(serial_port.why_absent(self._settings.path, error)) from error
-        self._losses = LossWatch(lambda: serial_port.losses(port))
+        losses = LossWatch(lambda: serial_port.losses(port))
+        self._losses = losses if losses.is_counting else None
         self._settle_timer = asyncio.get_running_loop().call_later(SETTLE_S, self._settle)
         self._resume()
 
@@ -246,8 +247,10 @@ class SerialScanner:
         self._lookout.lost(serial_port.why_absent(self._settings.path, OSError(errno.ENOENT, "")))
 
     def _take(self, pieces: list[Piece]) -> None:
-        if pieces:
-            self._intake.take([self._judge(piece) for piece in pieces])
+        if not pieces:
+            return
+        is_doubted = self._is_replying or self._lost_until_ms or self._probe is not None
+        self._intake.take([self._judge(piece) for piece in pieces] if is_doubted else pieces)
         if self._intake.is_full and self._is_reading:
             self._pause()
             self._assembler.lose_track()

@@ -118,6 +118,11 @@ class LossWatch:
         self._count = count
         self._before = count()
 
+    @property
+    def is_counting(self) -> bool:
+        """Say whether the driver counts at all."""
+        return self._before is not None
+
     def has_lost(self) -> bool:
         """Say whether bytes were lost since this was asked last."""
         if self._before is None:
