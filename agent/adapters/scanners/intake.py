@@ -37,13 +37,15 @@ class Intake:
     def take(self, pieces: Iterable[Piece]) -> int:
         """Queue what passes, stamped now; return how many scans that were."""
         before = self._queue.qsize()
+        now_s = asyncio.get_running_loop().time()
+        now_ms = math.ceil(now_s * 1000)
         for piece in pieces:
             fitting = fit(piece, self._profile)
-            passed = fitting and self._gate.passes(fitting, loop_ms())
+            passed = fitting and self._gate.passes(fitting, now_ms)
             if passed is None:
                 continue
             if not self._queue.qsize():
-                self._waits_since_s = asyncio.get_running_loop().time()
+                self._waits_since_s = now_s
             scan = Scan(
                 passed.data, self._profile.id, self._clock.now(), passed.aim, passed.fault, passed.eci,
                 self._profile.charset,

@@ -9,7 +9,7 @@ import asyncio
 import errno
 import os
 import termios
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
@@ -100,6 +100,7 @@ class SerialScanner:
         )
         self._marks = MarkReader()
         self._replies = ReplyFilter()
+        self._is_replying = settings.vendor is Vendor.NEWLAND
         self._probe = BaudProbe() if settings.baud == "auto" else None
         self._outbox = Outbox()
         self._port: Serial | None = None
@@ -168,7 +169,8 @@ class SerialScanner:
             port = self._port = serial_port.open_port(resolve(self._settings.path, Kind.SERIAL), self._baud)
         except (OSError, termios.error) as error:
             raise DeviceAbsent(serial_port.why_absent(self._settings.path, error)) from error
-        self._losses = LossWatch(lambda: serial_port.losses(port))
+        losses = LossWatch(lambda: serial_port.losses(port))
+        self._losses = losses if losses.is_counting else None
         self._settle_timer = asyncio.get_running_loop().call_later(SETTLE_S, self._settle)
         self._resume()
 
@@ -222,17 +224,23 @@ class SerialScanner:
             self._settle()
         if self._losses is not None and self._losses.has_lost():
             self._lost_until_ms = now_ms + LOST_MS
+        self._read(data, now_ms)
+        self._say_now()
+        self._watch_for_quiet()
+
+    def _read(self, data: bytes, now_ms: int) -> None:
         baud = self._baud
         for sent in self._marks.feed(data):
             if self._baud != baud:
                 break  # what follows was read at a speed that is given up
-            if sent is None or self._replies.broke_off(now_ms):
+            if self._is_replying and self._replies.broke_off(now_ms):
                 self._take(self._assembler.spoil(now_ms))
-            if sent is not None:
-                between = self._replies.take(sent, now_ms) if self._assembler.is_between else sent
-                self._take(self._assembler.feed(between, now_ms) if between else ())
-        self._say_now()
-        self._watch_for_quiet()
+            if sent is None:
+                self._take(self._assembler.spoil(now_ms))
+            elif not (self._is_replying and self._assembler.is_between):
+                self._take(self._assembler.feed(sent, now_ms))
+            elif code := self._replies.take(sent, now_ms):
+                self._take(self._assembler.feed(code, now_ms))
 
     def _hang_up(self) -> None:
         """The device went away: give up the half scan, look for the device until it is back."""
@@ -243,8 +251,11 @@ class SerialScanner:
         self._take(self._assembler.hang_up())
         self._lookout.lost(serial_port.why_absent(self._settings.path, OSError(errno.ENOENT, "")))
 
-    def _take(self, pieces: Iterable[Piece]) -> None:
-        self._intake.take([self._judge(piece) for piece in pieces])
+    def _take(self, pieces: list[Piece]) -> None:
+        if not pieces:
+            return
+        is_doubted = self._is_replying or self._lost_until_ms or self._probe is not None
+        self._intake.take([self._judge(piece) for piece in pieces] if is_doubted else pieces)
         if self._intake.is_full and self._is_reading:
             self._pause()
             self._assembler.lose_track()
@@ -253,9 +264,9 @@ class SerialScanner:
 
     def _judge(self, piece: Piece) -> Piece:
         """Refuse what looks whole and is not to be trusted."""
-        if piece.fault is None and loop_ms() < self._lost_until_ms:
+        if self._lost_until_ms and piece.fault is None and loop_ms() < self._lost_until_ms:
             piece = piece._replace(fault=ScanFault.LOST)
-        if piece.fault is None and self._settings.vendor is Vendor.NEWLAND and self._replies.spoils(piece.data):
+        if self._is_replying and piece.fault is None and self._replies.spoils(piece.data):
             piece = piece._replace(fault=ScanFault.DAMAGED)
         if self._probe is not None:
             piece = self._probe.judge(piece, is_checked=self._settings.framing in _CHECKED)
@@ -280,7 +291,7 @@ class SerialScanner:
         """Send what waits, unless a scan is arriving: some scanners stop sending when they are spoken to."""
         if isinstance(self._assembler, SsiAssembler) and (replies := self._assembler.take_replies()):
             self._outbox.put(replies)
-        if self._port is not None and self._assembler.is_between:
+        if self._outbox and self._port is not None and self._assembler.is_between:
             self._outbox.flush(self._port.fileno())
 
     def _watch_for_quiet(self) -> None:

@@ -71,6 +71,10 @@ class Outbox:
         self._writer_fd: int | None = None
         self.dropped = 0
 
+    def __bool__(self) -> bool:
+        """Say whether anything waits."""
+        return bool(self._waiting)
+
     def put(self, signal: bytes) -> bool:
         """Take a signal, whole or not at all; say whether it was taken."""
         if len(self._waiting) + len(signal) > OUTBOX_BYTES_MAX:
@@ -113,6 +117,11 @@ class LossWatch:
     def __init__(self, count: Callable[[], int | None]) -> None:
         self._count = count
         self._before = count()
+
+    @property
+    def is_counting(self) -> bool:
+        """Say whether the driver counts at all."""
+        return self._before is not None
 
     def has_lost(self) -> bool:
         """Say whether bytes were lost since this was asked last."""

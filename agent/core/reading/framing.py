@@ -77,6 +77,16 @@ class ScanAssembler:
 
     def feed(self, data: bytes, at_ms: int) -> list[Piece]:
         """Take bytes as they were read; return the scans they complete."""
+        terminator = self._terminator
+        if (
+            terminator is not None
+            and not self._pending
+            and not self._is_troubled
+            and self._is_one_scan(data, terminator)
+        ):
+            self._fed_at_ms = at_ms  # the usual read: one whole scan, by itself
+            self._may_follow = bool(terminator.behind)
+            return [Piece(data[:-1])]
         if self._terminator is None and self._pending and at_ms - self._fed_at_ms >= self._timeout_ms:
             self._is_doubtful = True  # the reader was late: was there a pause in between, or only a slow reader?
         self._fed_at_ms = at_ms
@@ -129,6 +139,19 @@ class ScanAssembler:
     def lose_track(self) -> None:
         """Say that reading pauses: where only a pause ends a scan, what waits to be read is not to be trusted."""
         self._is_doubtful = self._terminator is None
+
+    @property
+    def _is_troubled(self) -> bool:
+        return self._is_skipping or self._is_spoiled or self._tail_until_ms is not None
+
+    def _is_one_scan(self, data: bytes, terminator: _Terminator) -> bool:
+        return (
+            1 < len(data) <= self._bytes_max
+            and len(terminator.mark) == 1
+            and data.find(terminator.mark) == len(data) - 1
+            and not (self._may_follow and data.startswith(terminator.behind))
+            and not (terminator.before and data.endswith(terminator.before + terminator.mark))
+        )
 
     def _split(self) -> bytes | None:
         """Take the pending bytes up to the next terminator; None while there is none."""
