@@ -1,4 +1,4 @@
-"""What every scanner promises, on the real ones: serial over a pty, replay over a file."""
+"""What every scanner promises, on the real ones: serial over a pty, replay over a file, a camera over a folder."""
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -6,11 +6,12 @@ from typing import Protocol
 
 import pytest
 
-from agent.adapters.scanners import replay, serial
+from agent.adapters.scanners import camera, replay, serial
 from agent.adapters.scanners.presence import Presence
 from agent.core.reading.framing import Framing
 from agent.core.scan import SCAN_BYTES_MAX, ScanFault
 from agent.ports import Scanner
+from fakes.pictures import WrittenReader, written_picture
 from fakes.tty import Presences, Tty, reading
 from fakes.world import EPOCH_MS, FakeClock
 
@@ -56,23 +57,42 @@ class ReplayRig:
     def put_away(self) -> None: ...
 
 
-@pytest.fixture(params=[SerialRig, ReplayRig])
-def make_rig(request: pytest.FixtureRequest) -> Callable[..., SerialRig | ReplayRig]:
+class CameraRig:
+    def __init__(self, folder: Path, *, is_there: bool = True) -> None:
+        self.told = Presences()
+        self.folder = folder / "pictures"
+        if is_there:
+            self.folder.mkdir()
+        settings = camera.Settings(id="front", path=f"folder:{self.folder}", fps=240)
+        self.scanner: Scanner = camera.CameraScanner(settings, FakeClock(), self.told, make_reader=WrittenReader)
+
+    async def scan(self, *codes: bytes) -> None:
+        for number, code in enumerate(codes):
+            (self.folder / f"{number:03}.pgm").write_bytes(written_picture(code))
+
+    def put_away(self) -> None: ...
+
+
+IS_WRITTEN_FIRST = (ReplayRig, CameraRig)  # a file is written before it is played
+
+
+@pytest.fixture(params=[SerialRig, ReplayRig, CameraRig])
+def make_rig(request: pytest.FixtureRequest) -> Callable[..., SerialRig | ReplayRig | CameraRig]:
     return request.param
 
 
 @pytest.fixture
-async def rig(make_rig: Callable[..., SerialRig | ReplayRig], tmp_path: Path) -> AsyncIterator[Rig]:
+async def rig(make_rig: Callable[..., SerialRig | ReplayRig | CameraRig], tmp_path: Path) -> AsyncIterator[Rig]:
     rig = make_rig(tmp_path)
     yield rig
     rig.put_away()
 
 
 async def scan_and_listen(rig: Rig, codes: list[bytes], expected: int) -> list[tuple[bytes, ScanFault | None]]:
-    if isinstance(rig, ReplayRig):  # a file is written before it is replayed
+    if isinstance(rig, IS_WRITTEN_FIRST):
         await rig.scan(*codes)
     async with reading(rig.scanner) as listener:
-        if not isinstance(rig, ReplayRig):
+        if not isinstance(rig, IS_WRITTEN_FIRST):
             await rig.scan(*codes)
         scans = await listener.take(expected)
     assert {scan.scanner for scan in scans} == {"front"}
@@ -103,7 +123,7 @@ async def test_the_longest_scan_comes_through(rig: Rig) -> None:
 
 
 async def test_a_missing_device_is_told_with_its_path_and_is_not_fatal(
-    make_rig: Callable[..., SerialRig | ReplayRig], tmp_path: Path
+    make_rig: Callable[..., SerialRig | ReplayRig | CameraRig], tmp_path: Path
 ) -> None:
     rig = make_rig(tmp_path, is_there=False)
     async with reading(rig.scanner):
