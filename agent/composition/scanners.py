@@ -5,6 +5,7 @@ from importlib import import_module
 from agent.adapters.console.console import Console
 from agent.adapters.scanners.camera import CameraScanner
 from agent.adapters.scanners.camera import Settings as CameraSettings
+from agent.adapters.scanners.lookout import DeviceAbsent
 from agent.adapters.scanners.presence import OnPresence, Presence, log_presence
 from agent.adapters.scanners.replay import ReplayScanner
 from agent.adapters.scanners.replay import Settings as ReplaySettings
@@ -34,9 +35,12 @@ def build_scanner(settings: ScannerSettings, clock: Clock, on_presence: OnPresen
 
 
 def frame_reader(settings: CameraSettings) -> FrameReader:
-    """Return what finds codes in this camera's pictures; imported only where a camera runs."""
+    """Return what finds codes in this camera's pictures; imported only where a camera runs. Raises DeviceAbsent."""
     vision = import_module("agent.adapters.vision.reader")
-    reader: FrameReader = vision.CodeReader(symbologies=settings.symbologies, extra=settings.extra)
+    try:
+        reader: FrameReader = vision.CodeReader(symbologies=settings.symbologies, extra=settings.extra == "auto")
+    except ValueError as error:  # a kind of code that no decoder here reads
+        raise DeviceAbsent(f"{settings.path} cannot be read ({error}): correct symbologies") from error
     return reader
 
 

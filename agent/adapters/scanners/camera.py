@@ -20,9 +20,9 @@ from agent.adapters.scanners.intake import Intake, loop_ms
 from agent.adapters.scanners.lookout import REOPEN_DELAY_S_FIRST, REOPEN_DELAY_S_MAX, HotPlug, Lookout
 from agent.adapters.scanners.presence import OnPresence, Presence, log_presence
 from agent.core.decision import Answer
+from agent.core.reading.in_sight import InSight
 from agent.core.reading.piece import Piece
 from agent.core.reading.profile import Profile
-from agent.core.reading.sightings import Sightings
 from agent.core.reading.stillness import Seen, Stillness
 from agent.core.scan import Scan
 from agent.ports import Clock, FrameReader
@@ -102,7 +102,7 @@ class CameraScanner:
         self._make_source = make_source or build_source
         self._intake = Intake(settings, clock, on_presence)
         self._lookout = Lookout(self._open, self._intake.be_absent, hot_plug)
-        self._sightings = Sightings(settings.same_code_interval_ms)
+        self._in_sight = InSight(settings.same_code_interval_ms)
         self._stillness = Stillness()
         self._sight: Sight | None = None
         self._reader: FrameReader | None = None
@@ -159,7 +159,7 @@ class CameraScanner:
 
     def on_pieces(self, pieces: list[Piece], taken: Callable[[], None]) -> None:
         """Codes are in sight; those that are new are scans."""
-        self._intake.take(self._sightings.new(pieces, loop_ms()))
+        self._intake.take(self._in_sight.new(pieces, loop_ms()))
         self._wait_for_room = taken
         self._make_room()
 
