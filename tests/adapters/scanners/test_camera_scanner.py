@@ -197,6 +197,40 @@ async def test_a_camera_without_pictures_counts_as_absent(told: Presences, monke
         assert "no frames" in await told.until(Presence.ABSENT)
 
 
+async def test_a_frozen_camera_is_opened_anew_once_told_and_present_again_when_it_moves(
+    told: Presences, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.core.reading.stillness.STILL_MS_MAX", 50)
+    monkeypatch.setattr("agent.adapters.scanners.capture.sight.LOOK_S", 0.005)
+    shown, opened, reader = [NOISY], list[MemoryCamera](), ListReader([])
+
+    def make(_settings: Settings, _counts: Counts) -> MemoryCamera:
+        opened.append(MemoryCamera(lambda: shown[0]))
+        return opened[-1]
+
+    scanner = scanner_of(settings_of("/dev/video0"), told, lambda: reader, make_source=make)
+    async with reading(scanner) as listener:
+        assert "frozen" in await told.until(Presence.ABSENT)
+        reader._found.append([Piece(b"read all the same")])
+        assert (await listener.next()).data == b"read all the same"
+        assert (len(opened), scanner.presence) == (2, "absent")
+        shown[0] = NOISY[::-1]
+        await told.until(Presence.PRESENT, times=2)
+    assert [p for _, p, _ in told.told][:3] == [Presence.PRESENT, Presence.ABSENT, Presence.PRESENT]
+
+
+async def test_a_covered_camera_is_present_and_told(told: Presences, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.core.reading.stillness.STILL_MS_MAX", 50)
+    monkeypatch.setattr("agent.adapters.scanners.capture.sight.LOOK_S", 0.005)
+    shown = [bytes(64 * 48)]
+    camera = MemoryCamera(lambda: shown[0])
+    scanner = scanner_of(settings_of("/dev/video0"), told, lambda: ListReader([]), make_source=lambda _s, _c: camera)
+    async with reading(scanner):
+        assert "uncover the lens" in await told.until(Presence.PRESENT, times=2)
+        shown[0] = NOISY
+        assert await told.until(Presence.PRESENT, times=3) == "memory"
+
+
 async def test_a_picture_that_takes_for_ever_is_seen_by_the_watchdog(
     told: Presences, monkeypatch: pytest.MonkeyPatch
 ) -> None:
