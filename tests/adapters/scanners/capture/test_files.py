@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.adapters.scanners.capture.avi import AviForeign, frames_of, is_avi, rate_of
@@ -91,6 +91,7 @@ def test_waking_ends_the_pause_between_two_pictures(tmp_path: Path) -> None:
     assert source.next(600) is None
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), max_size=6), st.integers(0, 3_000))
 def test_a_damaged_avi_raises_nothing_unforeseen(changes: list[tuple[int, int]], length: int) -> None:
     import io
