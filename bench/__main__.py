@@ -10,7 +10,7 @@ import time
 
 MODULES = (
     "verifying", "scanning", "ledger", "pipeline", "delivery", "drain", "mqtt", "ingest", "console", "page", "process",
-    "endurance",
+    "camera_loop", "endurance",
 )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from agent.adapters.scanners.hid import Settings as HidSettings
 from agent.adapters.scanners.hotplug import KernelEvents
 from agent.adapters.scanners.keyboard import KeyboardScanner
 from agent.adapters.scanners.keyboard import Settings as KeyboardSettings
-from agent.adapters.scanners.lookout import HotPlug
+from agent.adapters.scanners.lookout import DeviceAbsent, HotPlug
 from agent.adapters.scanners.network import NetworkScanner
 from agent.adapters.scanners.network import Settings as NetworkSettings
 from agent.adapters.scanners.presence import OnPresence, Presence, log_presence
@@ -109,9 +109,12 @@ def _counts(scanner: Scanner) -> dict[str, object]:
 
 
 def frame_reader(settings: CameraSettings) -> FrameReader:
-    """Return what finds codes in this camera's pictures; imported only where a camera runs."""
+    """Return what finds codes in this camera's pictures; imported only where a camera runs. Raises DeviceAbsent."""
     vision = import_module("agent.adapters.vision.reader")
-    reader: FrameReader = vision.CodeReader(symbologies=settings.symbologies, extra=settings.extra)
+    try:
+        reader: FrameReader = vision.CodeReader(symbologies=settings.symbologies, extra=settings.extra == "auto")
+    except ValueError as error:  # a kind of code that no decoder here reads
+        raise DeviceAbsent(f"{settings.path} cannot be read ({error}): correct symbologies") from error
     return reader
 
 

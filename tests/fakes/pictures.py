@@ -9,6 +9,7 @@ from PIL import Image
 
 from agent.core.reading.frame import Frame
 from agent.core.reading.piece import Piece
+from agent.core.scan import SCAN_BYTES_MAX, ScanFault
 
 WIDTH, HEIGHT = 640, 480
 
@@ -54,3 +55,21 @@ class ListReader:
 
     def read(self, frame: Frame, at_ms: int) -> list[Piece]:
         return self._found.pop(0) if self._found else []
+
+
+class WrittenReader:
+    """Reads what `written_picture` wrote: any bytes of any length, as no printed code holds them."""
+
+    def read(self, frame: Frame, at_ms: int) -> list[Piece]:
+        data = bytes(frame.luma)
+        payload = data[4 : 4 + int.from_bytes(data[:4])]
+        if len(payload) > SCAN_BYTES_MAX:
+            return [Piece(payload[:SCAN_BYTES_MAX], ScanFault.OVER_LONG)]
+        return [Piece(payload)] if payload else []
+
+
+def written_picture(payload: bytes, width: int = 256) -> bytes:
+    """Return a PGM file whose pixels are the payload's length and the payload."""
+    data = len(payload).to_bytes(4) + payload
+    height = -(-len(data) // width)
+    return b"P5 %d %d 255\n" % (width, height) + data.ljust(width * height, b"\0")

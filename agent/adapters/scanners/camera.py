@@ -20,12 +20,12 @@ from agent.adapters.scanners.intake import Intake, loop_ms
 from agent.adapters.scanners.lookout import REOPEN_DELAY_S_FIRST, REOPEN_DELAY_S_MAX, HotPlug, Lookout
 from agent.adapters.scanners.presence import OnPresence, Presence, log_presence
 from agent.core.decision import Answer
+from agent.core.reading.in_sight import InSight
 from agent.core.reading.piece import Piece
 from agent.core.reading.profile import Profile
-from agent.core.reading.sightings import Sightings
 from agent.core.reading.stillness import Seen, Stillness
 from agent.core.scan import Scan
-from agent.ports import Clock, FrameReader
+from agent.ports import Clock, FrameReader, ScanCounts
 
 SAME_CODE_INTERVAL_MS = 3_000  # a hand that holds a code up shakes, and the reader loses it for a moment
 _FOLDER, _VIDEO, _HTTP, _HTTPS, _USB = "folder:", "video:", "http://", "https://", "usb:"
@@ -102,14 +102,14 @@ class CameraScanner:
         self._make_source = make_source or build_source
         self._intake = Intake(settings, clock, on_presence)
         self._lookout = Lookout(self._open, self._intake.be_absent, hot_plug)
-        self._sightings = Sightings(settings.same_code_interval_ms)
+        self._in_sight = InSight(settings.same_code_interval_ms)
         self._stillness = Stillness()
         self._sight: Sight | None = None
         self._reader: FrameReader | None = None
         self._reopen_delay_s = REOPEN_DELAY_S_FIRST
         self._is_over = False
         self._wait_for_room: Callable[[], None] | None = None
-        self.counts = Counts()
+        self.pictures = Counts()
 
     @property
     def id(self) -> str:
@@ -120,6 +120,11 @@ class CameraScanner:
     def presence(self) -> Presence | None:
         """Whether pictures come now."""
         return self._intake.presence
+
+    @property
+    def counts(self) -> ScanCounts:
+        """What was scanned since the start (ports.Counted)."""
+        return self._intake.counts
 
     async def scans(self) -> AsyncGenerator[Scan, None]:
         """Yield a scan for each code that comes into sight, whether or not the camera is there at the moment."""
@@ -159,7 +164,7 @@ class CameraScanner:
 
     def on_pieces(self, pieces: list[Piece], taken: Callable[[], None]) -> None:
         """Codes are in sight; those that are new are scans."""
-        self._intake.take(self._sightings.new(pieces, loop_ms()))
+        self._intake.take(self._in_sight.new(pieces, loop_ms()))
         self._wait_for_room = taken
         self._make_room()
 
@@ -176,8 +181,8 @@ class CameraScanner:
 
     def _open(self) -> None:
         """Have a thread open the camera: that may take a second, and the loop does not wait for it."""
-        source = self._make_source(self._settings, self.counts)
-        self._sight = Sight(source, self._reader_of_frames, self, self.counts, self._stillness)
+        source = self._make_source(self._settings, self.pictures)
+        self._sight = Sight(source, self._reader_of_frames, self, self.pictures, self._stillness)
         self._sight.start()
 
     def _reader_of_frames(self) -> FrameReader:

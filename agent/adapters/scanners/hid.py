@@ -23,7 +23,7 @@ from agent.core.reading.piece import Piece
 from agent.core.reading.report_descriptor import DESCRIPTOR_BYTES_MAX, Layout, layouts_of
 from agent.core.reading.reports import SETTLE_MS, ReportAssembler
 from agent.core.scan import Scan
-from agent.ports import Clock
+from agent.ports import Clock, ScanCounts
 
 __all__ = ["HidScanner", "Hidraw", "Settings", "open_hidraw"]
 
@@ -70,6 +70,11 @@ class HidScanner:
     def presence(self) -> Presence | None:
         """Whether the device can be read now."""
         return self._intake.presence
+
+    @property
+    def counts(self) -> ScanCounts:
+        """What was scanned since the start (ports.Counted)."""
+        return self._intake.counts
 
     async def scans(self) -> AsyncGenerator[Scan, None]:
         """Yield whole scans, and faulty ones with their fault, whether or not the device is there at the moment."""

@@ -24,7 +24,7 @@ from agent.core.reading.keystrokes import KEYS_TIMEOUT_MS, KeyAssembler, KeyTerm
 from agent.core.reading.layouts import LayoutName, layout_of
 from agent.core.reading.profile import Profile
 from agent.core.scan import SCAN_BYTES_MAX, Scan
-from agent.ports import Clock
+from agent.ports import Clock, ScanCounts
 
 EVENTS_FED_MAX = 512  # between two looks at whether the queue has room
 
@@ -72,6 +72,11 @@ class KeyboardScanner:
     def presence(self) -> Presence | None:
         """Whether the keyboard can be read now."""
         return self._intake.presence
+
+    @property
+    def counts(self) -> ScanCounts:
+        """What was scanned since the start (ports.Counted)."""
+        return self._intake.counts
 
     async def scans(self) -> AsyncGenerator[Scan, None]:
         """Yield whole scans, and faulty ones with their fault, whether or not the device is there at the moment."""

@@ -114,7 +114,7 @@ async def test_a_folder_is_played_to_its_end_and_the_scanner_stays(folder: Path,
         assert not listener.has_ended.is_set()
         assert scanner.presence == "absent"
         assert scanner.why_silent() is None
-    assert scanner.counts == Counts(pictures=3)
+    assert scanner.pictures == Counts(pictures=3)
 
 
 async def test_a_broken_picture_is_counted_and_the_next_one_read(folder: Path, told: Presences) -> None:
@@ -124,7 +124,7 @@ async def test_a_broken_picture_is_counted_and_the_next_one_read(folder: Path, t
     scanner = scanner_of(settings_of(f"folder:{folder}"), told)
     async with reading(scanner) as listener:
         assert (await listener.next()).data == b"whole"
-    assert scanner.counts.broken == 2
+    assert scanner.pictures.broken == 2
 
 
 async def test_a_folder_without_pictures_is_absent_with_the_reason(folder: Path, told: Presences) -> None:
@@ -195,6 +195,40 @@ async def test_a_camera_without_pictures_counts_as_absent(told: Presences, monke
     )
     async with reading(scanner):
         assert "no frames" in await told.until(Presence.ABSENT)
+
+
+async def test_a_frozen_camera_is_opened_anew_once_told_and_present_again_when_it_moves(
+    told: Presences, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.core.reading.stillness.STILL_MS_MAX", 50)
+    monkeypatch.setattr("agent.adapters.scanners.capture.sight.LOOK_S", 0.005)
+    shown, opened, reader = [NOISY], list[MemoryCamera](), ListReader([])
+
+    def make(_settings: Settings, _counts: Counts) -> MemoryCamera:
+        opened.append(MemoryCamera(lambda: shown[0]))
+        return opened[-1]
+
+    scanner = scanner_of(settings_of("/dev/video0"), told, lambda: reader, make_source=make)
+    async with reading(scanner) as listener:
+        assert "frozen" in await told.until(Presence.ABSENT)
+        reader._found.append([Piece(b"read all the same")])
+        assert (await listener.next()).data == b"read all the same"
+        assert (len(opened), scanner.presence) == (2, "absent")
+        shown[0] = NOISY[::-1]
+        await told.until(Presence.PRESENT, times=2)
+    assert [p for _, p, _ in told.told][:3] == [Presence.PRESENT, Presence.ABSENT, Presence.PRESENT]
+
+
+async def test_a_covered_camera_is_present_and_told(told: Presences, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.core.reading.stillness.STILL_MS_MAX", 50)
+    monkeypatch.setattr("agent.adapters.scanners.capture.sight.LOOK_S", 0.005)
+    shown = [bytes(64 * 48)]
+    camera = MemoryCamera(lambda: shown[0])
+    scanner = scanner_of(settings_of("/dev/video0"), told, lambda: ListReader([]), make_source=lambda _s, _c: camera)
+    async with reading(scanner):
+        assert "uncover the lens" in await told.until(Presence.PRESENT, times=2)
+        shown[0] = NOISY
+        assert await told.until(Presence.PRESENT, times=3) == "memory"
 
 
 async def test_a_picture_that_takes_for_ever_is_seen_by_the_watchdog(

@@ -54,19 +54,20 @@ class HttpStreamSource:
         shown = f"{parts.scheme}://{parts.netloc}{parts.path}"  # a query may hold what only the camera should know
         target = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
         try:
-            connection = self._connect(parts.hostname or "", parts.port, is_safe=parts.scheme == "https")
+            connection = self._connection(parts.hostname or "", parts.port, is_safe=parts.scheme == "https")
+        except (OSError, ValueError) as error:
+            raise DeviceAbsent(f"{shown} cannot be reached ({_what(error)}): correct ca_file") from error
+        try:
             connection.request("GET", target, headers=self._headers())
             self._socket = connection.sock  # the response takes it over where the camera closes behind it
             response = connection.getresponse()
         except (OSError, HTTPException, ValueError) as error:
+            connection.close()
             raise DeviceAbsent(f"{shown} cannot be reached ({_what(error)}): look at the camera and its net") from error
-        kind = (response.getheader("Content-Type") or "").lower()
-        if response.status in {401, 403}:
-            raise DeviceAbsent(f"{shown} does not let us in ({response.status}): set user and password_file")
-        if response.status != 200:
-            raise DeviceAbsent(f"{shown} answers {response.status}: set path to the camera's MJPEG address")
-        if not kind.startswith(_STREAMS):
-            raise DeviceAbsent(f"{shown} gives {kind[:64]!a}: set path to the camera's MJPEG address")
+        if (refusal := _refusal(response)) is not None:
+            response.close()
+            connection.close()
+            raise DeviceAbsent(f"{shown} {refusal}")
         threading.Thread(target=self._read, args=(response, shown), name="http-stream", daemon=True).start()
         return f"{shown}: motion JPEG"
 
@@ -75,7 +76,6 @@ class HttpStreamSource:
         with self._changed:
             self._changed.wait_for(lambda: self._newest or self._why_ended or self._is_woken, timeout_s)
             newest, self._newest = self._newest, None
-            self._is_woken = False
             if newest is not None:
                 return Picture(memoryview(newest), JPEG)
             if self._why_ended is not None:
@@ -96,7 +96,7 @@ class HttpStreamSource:
             with suppress(OSError):  # it was closed already
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
-    def _connect(self, host: str, port: int | None, *, is_safe: bool) -> HTTPConnection:
+    def _connection(self, host: str, port: int | None, *, is_safe: bool) -> HTTPConnection:
         if not is_safe:
             return HTTPConnection(host, port, timeout=TIMEOUT_S)
         context = ssl.create_default_context(cafile=self._access.ca_file)
@@ -136,6 +136,16 @@ class HttpStreamSource:
                 self._counts.dropped += len(whole) - 1 + (self._newest is not None)
                 self._newest = whole[-1]
                 self._changed.notify_all()
+
+
+def _refusal(response: HTTPResponse) -> str | None:
+    """Say why this is no stream and what to do, or None."""
+    kind = (response.getheader("Content-Type") or "").lower()
+    if response.status in {401, 403}:
+        return f"does not let us in ({response.status}): set user and password_file"
+    if response.status != 200:
+        return f"answers {response.status}: set path to the camera's MJPEG address"
+    return None if kind.startswith(_STREAMS) else f"gives {kind[:64]!a}: set path to the camera's MJPEG address"
 
 
 def _what(error: Exception) -> str:

@@ -21,6 +21,7 @@ from agent.adapters.scanners.capture.picture import JPEG, PIXELS_MAX, SIDE_PIXEL
 from agent.adapters.scanners.lookout import DeviceAbsent
 
 BUFFERS = 4  # one is read, one is filled, two for a late reader
+NAMED_MAX = 8  # formats, in an error
 BUFFERS_MAX = 32  # VIDEO_MAX_FRAME
 
 Ioctl = Callable[[int, int, bytearray], object]
@@ -109,7 +110,7 @@ class V4l2Source:
     def _offer(self) -> Offer:
         offers = offers_of(self._ask, self._wish)
         if (offer := choose(offers, self._wish)) is None:
-            named = ", ".join(sorted({o.fourcc.strip() for o in offers})) or "nothing"
+            named = ", ".join([o.fourcc.strip() for o in offers][:NAMED_MAX]) or "nothing"
             raise DeviceAbsent(
                 f"{self._path} offers {named}, none of which is read with format {self._wish.format!r}: "
                 'set format = "auto", or use a camera with YUYV, NV12, GREY or MJPG'

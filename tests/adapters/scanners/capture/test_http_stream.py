@@ -12,7 +12,7 @@ from agent.adapters.scanners.capture.http_stream import Access, HttpStreamSource
 from agent.adapters.scanners.capture.picture import Counts
 from agent.adapters.scanners.lookout import DeviceAbsent
 from agent.adapters.scanners.presence import Presence
-from fakes.http_camera import HttpCamera, part_of
+from fakes.http_camera import HttpCamera, certified, part_of
 from fakes.pictures import PlainReader, jpeg_of, picture_of
 from fakes.tty import Presences, reading
 from fakes.world import FakeClock
@@ -149,3 +149,21 @@ def test_closing_ends_the_wait_at_once() -> None:
     finally:
         let_go.set()
         camera.close()
+
+
+async def test_over_tls_a_camera_of_a_private_authority_is_read_and_of_no_other(tmp_path: Path) -> None:
+    certificate, context = certified(tmp_path)
+    secret = tmp_path / "password"
+    secret.write_text("right\n")
+    with camera_of(part_of(CODE), tls=context, password=b"me:right") as camera:
+        told = Presences()
+        ours = scanner_of(
+            camera.url, told, ca_file=str(certificate), user="me", password_file=str(secret), same_code_interval_ms=0
+        )
+        async with reading(ours) as listener:
+            assert (await listener.next()).data == b"code"
+        async with reading(scanner_of(camera.url, told)):
+            await told.until(Presence.ABSENT, times=sum(p is Presence.ABSENT for _, p, _ in told.told) + 1)
+        assert "SSLCertVerificationError" in told.told[-1][2] or "certificate" in told.told[-1][2]
+        with pytest.raises(DeviceAbsent, match="correct ca_file"):
+            HttpStreamSource(camera.url, Access(ca_file=str(tmp_path / "none")), Counts()).open()

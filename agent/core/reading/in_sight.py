@@ -9,7 +9,7 @@ from agent.core.reading.piece import Piece
 REMEMBERED_MAX = 64  # codes; the one out of sight longest is forgotten first
 
 
-class Sightings:
+class InSight:
     """What one camera has in sight. interval_ms 0: every sight is new."""
 
     def __init__(self, interval_ms: int) -> None:
