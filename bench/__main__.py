@@ -9,8 +9,8 @@ import sys
 import time
 
 MODULES = (
-    "verifying", "scanning", "ledger", "pipeline", "delivery", "drain", "mqtt", "ingest", "console", "page", "process",
-    "endurance",
+    "verifying", "scanning", "camera", "ledger", "pipeline", "delivery", "drain", "mqtt", "ingest", "console", "page",
+    "process", "endurance",
 )  # fmt: skip
 
 

@@ -113,7 +113,7 @@ def _sighting(code: zxingcpp.Barcode, look: str) -> Sighting | None:
 def _eci(code: zxingcpp.Barcode, data: bytes) -> tuple[int | None, bool]:
     r"""Return the ECI that the code declares, and whether it declares several.
 
-    HexECI is what a scanner in ECI mode sends: AIM id; for a code with ECI "\nnnnnn", and the data's backslashes doubled.
+    HexECI is what a scanner in ECI mode sends: AIM id, "\nnnnnn" for each ECI, backslashes doubled where there is one.
     """
     sent = bytes.fromhex(code.text)
     if sent[:_AIM_BYTES] == code.symbology_identifier.encode():
