@@ -62,11 +62,11 @@ def _deblurred(picture: Image.Image) -> Image.Image:
 VARIANTS = (
     Variant("sharper", 1, _sharper(1.5, 200)),
     Variant("2x sharper", 2, _sharper(3, 300)),
-    Variant("local contrast", 1, _local_contrast(16)),
+    Variant("local contrast", 1, _local_contrast(20)),
     Variant("2x smoothed", 2, lambda picture: picture.filter(ImageFilter.GaussianBlur(1.5)), is_global=True),
     Variant("2x", 2, lambda picture: picture),
     Variant("median", 1, lambda picture: picture.filter(ImageFilter.MedianFilter(3))),
-    Variant("fine local contrast", 1, _local_contrast(11)),
+    Variant("coarse local contrast", 1, _local_contrast(32)),
     Variant("2x crisper", 2, _sharper(2, 200)),
     Variant("half", 0.5, lambda picture: picture, is_global=True),
     Variant("2x deblurred", 2, _deblurred),
