@@ -1,16 +1,19 @@
 """Pictures to scans."""
 
 import io
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 import segno
+import zxingcpp
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageFilter
 
-from agent.adapters import pictures
-from agent.adapters.pictures import PictureUnreadable, read_picture
+from agent.adapters.vision import pictures
+from agent.adapters.vision.pictures import PictureUnreadable, look_at_picture, read_picture
 from fakes.ehc_issuer import DYNAMIC, EhcIssuer, scan_of
 
 AT = scan_of("").at
@@ -94,3 +97,26 @@ def test_a_damaged_picture_is_read_or_refused(changes: list[tuple[int, int]], cu
         read_picture(bytes(data[: max(1, cut)]), AT)
     except PictureUnreadable:
         return
+
+
+def test_a_picture_that_only_a_treatment_makes_legible_says_which() -> None:
+    code = memoryview(zxingcpp.create_barcode("4006381333931", zxingcpp.BarcodeFormat.EAN13).to_image(scale=3))
+    height, width = code.shape
+    sharp = Image.frombuffer("L", (width, height), bytes(code), "raw", "L", 0, 1)
+    hows = set[str]()
+    for blur in (0.0, 1.4, 1.6, 1.8):
+        out = io.BytesIO()
+        sharp.filter(ImageFilter.GaussianBlur(blur)).save(out, "PNG")
+        scans, how = look_at_picture(out.getvalue(), AT)
+        assert {scan.data for scan in scans} <= {b"4006381333931"}
+        hows.add(how)
+    assert "as it is" in hows
+    assert any(how.startswith("treated: ") for how in hows)
+
+
+@pytest.mark.skipif("SCANWARD_VECTORS" not in os.environ, reason="SCANWARD_VECTORS does not name the pictures")
+def test_pictures_without_a_code_say_nothing() -> None:
+    negatives = sorted(Path(os.environ["SCANWARD_VECTORS"], "images/zxing/falsepositives-2").glob("*.png"))
+    assert len(negatives) >= 10
+    for negative in negatives:
+        assert look_at_picture(negative.read_bytes(), AT) == ([], "in no way"), negative.name

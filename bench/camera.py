@@ -1,0 +1,214 @@
+"""Codes read from real pictures by each decoder and by ours as a live camera's reader, and what an idle camera costs.
+
+Pictures: SCANWARD_VECTORS/images/zxing, truth beside each. The same picture is held before our reader for HELD_FRAMES.
+Another code than the truth is a false read, unless it is the truth of another picture of its folder: books have two.
+"""
+
+import functools
+import importlib
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import zxingcpp
+from PIL import Image, ImageFilter
+
+from agent.adapters.vision.reader import DEFAULT_SYMBOLOGIES, CodeReader
+from agent.core.reading.frame import Frame
+from agent.core.reading.symbologies import Symbology
+from bench.line import Line
+
+GAIN_MIN, GAIN_WITH_EXTRA_MIN = 0.05, 0.09
+IDLE_SHARE_MAX = 0.3
+HELD_FRAMES, FRAME_MS = 60, 33  # two seconds at 30 frames a second
+IDLE_FRAMES = 150  # five seconds
+CHARSETS = ("utf-8", "iso-8859-1", "shift_jis", "gb18030")
+SYMBOLOGIES = (*DEFAULT_SYMBOLOGIES, Symbology.UPC)
+_KINDS = zxingcpp.BarcodeFormat
+FORMATS = zxingcpp.BarcodeFormats(
+    [_KINDS.QRCode, _KINDS.DataMatrix, _KINDS.Aztec, _KINDS.PDF417, _KINDS.Code128, _KINDS.EAN13, _KINDS.UPCA]
+)
+
+Reader = Callable[[Image.Image], list[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A picture, what stands in it, and what stands in the other pictures of its folder."""
+
+    folder: str
+    picture: Image.Image
+    truth: bytes | None
+    neighbours: frozenset[bytes]
+
+
+@dataclass(slots=True)
+class Tally:
+    """read: pictures whose truth was read; wrong: reads of what is not there; on_nothing: reads on empty pictures."""
+
+    pictures: int = 0
+    read: int = 0
+    wrong: int = 0
+    on_nothing: int = 0
+    cpu_ms: list[float] = field(default_factory=list)
+
+    @property
+    def recall(self) -> float:
+        return self.read / max(1, self.pictures)
+
+    def __str__(self) -> str:
+        mean_ms = sum(self.cpu_ms) / max(1, len(self.cpu_ms))
+        return f"{self.recall:.1%} at {mean_ms:.1f} ms, {self.wrong} false, {self.on_nothing} on nothing"
+
+
+def lines() -> list[Line]:
+    """Measure all in one run; none without the pictures."""
+    vectors = os.getenv("SCANWARD_VECTORS")
+    if not vectors:
+        return [_idle()]
+    cases = _cases(Path(vectors) / "images/zxing")
+    alone = _tally(cases, _zxing)
+    ours = _tally(cases, functools.partial(_held, extra=False))
+    detail = f"{alone.pictures} pictures; zxing-cpp alone {alone}; ours over {HELD_FRAMES} frames {ours}"
+    found = [
+        _idle(),
+        Line("recall beyond zxing-cpp alone", ours.recall - alone.recall, GAIN_MIN, "at least", "share", detail),
+    ]
+    both = [ours]
+    if (others := _others()) is not None:
+        more = _tally(cases, functools.partial(_held, extra=True))
+        both.append(more)
+        detail = "; ".join([f"ours with extra {more}", *(f"{name} {_tally(cases, read)}" for name, read in others)])
+        gain = more.recall - alone.recall
+        found.append(Line("the same with the extra", gain, GAIN_WITH_EXTRA_MIN, "at least", "share", detail))
+    wrong, on_nothing = sum(tally.wrong for tally in both), sum(tally.on_nothing for tally in both)
+    found.append(Line("false reads of ours", wrong, 0, "at most", "codes"))
+    found.append(Line("reads of ours on pictures without a code", on_nothing, 0, "at most", "codes"))
+    return found
+
+
+def _cases(root: Path) -> list[Case]:
+    cases = []
+    for folder in sorted(path for path in root.iterdir() if path.is_dir()):
+        truths = {path: _truth(path) for path in sorted(folder.glob("*.png"))}
+        known = frozenset(truth for truth in truths.values() if truth is not None)
+        for path, truth in truths.items():
+            if truth is not None or folder.name.startswith("falsepositives"):
+                cases.append(Case(folder.name, _brightness(path), truth, known))
+    return cases
+
+
+def _truth(picture: Path) -> bytes | None:
+    for truth in (picture.with_suffix(".bin"), picture.with_suffix(".txt")):
+        if truth.exists():
+            return truth.read_bytes()
+    return None
+
+
+def _brightness(path: Path) -> Image.Image:
+    picture = Image.open(path).convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("L")
+
+
+def _is_same(data: bytes, truth: bytes) -> bool:
+    """Compare bytes with a truth kept as UTF-8 text; a UPC-A code is the EAN-13 with a 0 before it."""
+    if data in {truth, b"0" + truth}:
+        return True
+    text = truth.decode("utf-8", "replace")
+    return any(data.decode(charset, "replace") == text for charset in CHARSETS)
+
+
+def _tally(cases: list[Case], read: Reader) -> Tally:
+    tally = Tally()
+    for case in cases:
+        started = time.thread_time()
+        found = read(case.picture)
+        took_ms = (time.thread_time() - started) * 1e3
+        if case.truth is None:
+            tally.on_nothing += len(found)
+            continue
+        tally.pictures += 1
+        tally.cpu_ms.append(took_ms)
+        is_read = any(_is_same(data, case.truth) for data in found)
+        tally.read += is_read
+        # One code may lie within another: what an untreated look gives beside the truth stands in the picture.
+        beside = set(_zxing(case.picture)) if is_read else set()
+        strange = [data for data in found if not any(_is_same(data, truth) for truth in case.neighbours)]
+        tally.wrong += sum(data not in beside for data in strange)
+    return tally
+
+
+def _zxing(picture: Image.Image) -> list[bytes]:
+    return [bytes(code.bytes) for code in zxingcpp.read_barcodes(picture, formats=FORMATS)]
+
+
+def _held(picture: Image.Image, *, extra: bool) -> list[bytes]:
+    """Hold the picture before our reader until it says something, or the time is over."""
+    reader = CodeReader(SYMBOLOGIES, extra=extra)
+    frame = _frame(picture)
+    found = list[bytes]()
+    for number in range(HELD_FRAMES):
+        pieces = reader.read(frame, number * FRAME_MS)
+        found += [piece.data for piece in pieces if piece.fault is None]
+        if found:
+            break
+    return found
+
+
+def _frame(picture: Image.Image) -> Frame:
+    return Frame(picture.width, picture.height, picture.width, memoryview(picture.tobytes()))
+
+
+def _others() -> list[tuple[str, Reader]] | None:
+    """Return the decoders of the extra as they come, where it is installed."""
+    try:
+        opencv: Any = importlib.import_module("cv2")
+        zbar: Any = importlib.import_module("pyzbar.pyzbar")
+        array: Any = importlib.import_module("numpy").asarray
+    except (ImportError, OSError):
+        return None
+    codes, bars = opencv.QRCodeDetector(), opencv.barcode.BarcodeDetector()
+
+    def by_opencv(picture: Image.Image) -> list[bytes]:
+        found = list[bytes]()
+        for detector in (codes, bars):
+            try:
+                is_found, texts, *_ = detector.detectAndDecodeMulti(array(picture))
+            except (opencv.error, UnicodeDecodeError, SystemError):
+                continue
+            found += [text.encode() for text in texts if text] if is_found else []
+        return found
+
+    def by_zbar(picture: Image.Image) -> list[bytes]:
+        try:
+            return [code.data for code in zbar.decode(picture)]
+        except (zbar.PyZbarError, UnicodeDecodeError, ValueError):
+            return []
+
+    return [("pyzbar", by_zbar), ("OpenCV", by_opencv)]
+
+
+def _idle() -> Line:
+    """Compare a frame in which nothing moves with a full decoding of it, at the profile that names no kinds."""
+    noise = Image.effect_noise((1280, 720), 60).filter(ImageFilter.GaussianBlur(1.5))
+    room = Image.blend(noise, Image.linear_gradient("L").resize((1280, 720)), 0.5)
+    frame = _frame(room)
+    reader = CodeReader(extra=False)
+    at_ms = 0
+    while at_ms < 3_000:  # until it has given up searching
+        at_ms += FRAME_MS
+        reader.read(frame, at_ms)
+    started = time.thread_time()
+    for _ in range(IDLE_FRAMES):
+        at_ms += FRAME_MS
+        reader.read(frame, at_ms)
+    idle_ms = (time.thread_time() - started) / IDLE_FRAMES * 1e3
+    started = time.thread_time()
+    for _ in range(20):
+        zxingcpp.read_barcodes(room)
+    full_ms = (time.thread_time() - started) / 20 * 1e3
+    detail = f"idle {idle_ms:.2f} ms of CPU a 720p frame, zxing-cpp with its defaults {full_ms:.2f} ms"
+    return Line("idle camera frame / full decoding", idle_ms / full_ms, IDLE_SHARE_MAX, "at most", "x", detail)
