@@ -27,6 +27,7 @@ OPTIONS = {
 MEMORY_MB = 1024
 PROCESSORS = 2
 CONSOLE_BYTES_MAX = 4_000_000
+KERNELS = (Path(__file__).parents[1] / ".lab", Path("/"))  # the fetched one first, then an installed one
 INSTALL = "apt-get install --no-install-recommends qemu-system-x86 busybox-static"
 FETCH = "python -m lab.kernel (downloads Debian's kernel package and unpacks it; installs nothing)"
 
@@ -37,7 +38,8 @@ INIT = """#!/bin/sh
 while read -r name options; do
   /bin/busybox insmod /modules/$name $options || /bin/busybox echo "no module $name"
 done < /modules/order
-/bin/busybox mount -t 9p -o trans=virtio,version=9p2000.L,ro,cache=loose,msize=524288 host /root || exec /bin/busybox poweroff -f
+host=trans=virtio,version=9p2000.L,ro,cache=loose,msize=524288
+/bin/busybox mount -t 9p -o $host host /root || exec /bin/busybox poweroff -f
 for kind in proc sysfs devtmpfs; do
   case $kind in proc) at=proc;; sysfs) at=sys;; *) at=dev;; esac
   /bin/busybox mount -t $kind $kind /root/$at
@@ -49,11 +51,12 @@ done
 /bin/busybox mount -t configfs configfs /root/sys/kernel/config
 /bin/busybox mount -t 9p -o trans=virtio,version=9p2000.L,msize=524288 journal /root/run/lab
 /bin/busybox ip link set lo up
-/bin/busybox chroot /root /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/run/tmp TMPDIR=/run/tmp \\
-  LANG=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH='@CODE@' '@PYTHON@' -m lab.guest @ARGUMENTS@
-/bin/busybox echo "lab: the guest ended with $?"
-/bin/busybox sync
-/bin/busybox poweroff -f
+exec /bin/busybox switch_root /root '@BUSYBOX@' sh -c "
+/usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/run/tmp TMPDIR=/run/tmp LANG=C.UTF-8 \\
+  PYTHONDONTWRITEBYTECODE=1 PYTHONPATH='@CODE@' '@PYTHON@' -m lab.guest @ARGUMENTS@
+echo lab: the guest ended with \\$?
+'@BUSYBOX@' sync
+'@BUSYBOX@' poweroff -f"
 """
 
 
@@ -74,7 +77,7 @@ class Parts:
 def find_parts(kernels: Iterable[Path], which: Callable[[str], str | None] = shutil.which) -> Parts:
     """Find programs and a kernel with modules below one of these roots. Raises Missing, which names all that is."""
     qemu, busybox = which("qemu-system-x86_64"), which("busybox")
-    found = next(_kernels(kernels), None)
+    found = find_kernel(kernels)
     if qemu is None or busybox is None or found is None:
         lacking = [name for name, part in (("qemu-system-x86_64", qemu), ("busybox", busybox)) if part is None]
         todo = [f"{' and '.join(lacking)} missing: {INSTALL}"] if lacking else []
@@ -82,6 +85,11 @@ def find_parts(kernels: Iterable[Path], which: Callable[[str], str | None] = shu
             todo.append(f"no kernel with modules: {FETCH}, or apt-get install linux-image-amd64")
         raise Missing("; ".join(todo))
     return Parts(qemu, busybox, *found)
+
+
+def find_kernel(roots: Iterable[Path]) -> tuple[Path, Path] | None:
+    """Return a kernel and the folder of its modules, or None."""
+    return next(_kernels(roots), None)
 
 
 def _kernels(roots: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
@@ -98,9 +106,11 @@ def _version_of(path: Path) -> list[int]:
 
 
 def modules_in_order(folder: Path, names: Iterable[str] = MODULES) -> list[tuple[str, bytes]]:
-    """Return these modules and all they depend on, each behind what it needs. What the kernel has built in is left out."""
+    """Return these modules and all they depend on, each behind what it needs; none that the kernel has built in."""
     files = {path.name.partition(".ko")[0].replace("-", "_"): path for path in folder.glob("kernel/**/*.ko*")}
-    builtin = {line.rpartition("/")[2].partition(".ko")[0].replace("-", "_") for line in _lines(folder / "modules.builtin")}
+    builtin = {
+        line.rpartition("/")[2].partition(".ko")[0].replace("-", "_") for line in _lines(folder / "modules.builtin")
+    }
     order: dict[str, bytes] = {}
 
     def add(name: str) -> None:
@@ -175,8 +185,11 @@ class Ended:
 
 
 def run(parts: Parts, folder: Path, code: Path, python: Path, arguments: str, time_s_max: float) -> Ended:
-    """Boot, run `lab.guest` in the machine, and return when it is over or its time is. The folder takes the journals."""
-    init = INIT.replace("@CODE@", str(code)).replace("@PYTHON@", str(python)).replace("@ARGUMENTS@", arguments)
+    """Boot, run `lab.guest` in the machine, return when it or its time is over. The folder takes the journals."""
+    init = INIT
+    words = {"CODE": code, "PYTHON": python, "ARGUMENTS": arguments, "BUSYBOX": parts.busybox}
+    for name, word in words.items():
+        init = init.replace(f"@{name}@", str(word))
     (folder / "journal").mkdir(parents=True, exist_ok=True)
     (folder / "initramfs").write_bytes(first_file_system(parts, init))
     command = [

@@ -1,4 +1,4 @@
-"""What is scanned: made-up payloads of every kind that terminals meet, each one different. Pure; nothing of a person."""
+"""What is scanned: made-up payloads of every kind that terminals meet, each one different. Nothing of a person."""
 
 import hashlib
 from collections.abc import Callable

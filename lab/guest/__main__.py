@@ -1,12 +1,51 @@
-"""try"""
-import os,sys,subprocess
-print("guest up", sys.version)
-print(open("/proc/uptime").read())
-for d in ("/dev","/sys/class/udc","/dev/input"):
-    print(d, sorted(os.listdir(d)) if os.path.isdir(d) else None)
-subprocess.run(["/lib/systemd/systemd-udevd","--daemon"])
-subprocess.run(["udevadm","trigger"]); subprocess.run(["udevadm","settle"])
-print(open("/proc/uptime").read())
-import agent.config
-print(open("/proc/uptime").read())
-open("/run/lab/x","w").write("hi")
+"""`python -m lab.guest`: inside the machine, wake udev, plug and scan row by row, and leave the journals behind."""
+
+import argparse
+import os
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from lab.guest import serial_rows
+from lab.guest.bench import FOLDER, Bench
+
+RULES = Path(__file__).parents[2] / "systemd/udev"
+PLAYS: dict[str, Callable[[Bench], None]] = {"serial": serial_rows.play}
+
+
+def main() -> int:
+    """Play the rows that are asked for; 0 where all could be played. The verdict is the host's."""
+    parser = argparse.ArgumentParser(prog="lab.guest")
+    parser.add_argument("plays", nargs="*", choices=[*PLAYS, []])
+    plays = parser.parse_args().plays or list(PLAYS)
+    wake_udev()
+    bench = Bench(serial_rows.settings())
+    failed = 0
+    for name in plays:
+        try:
+            PLAYS[name](bench)
+        except Exception:  # noqa: BLE001 — the other rows are played nevertheless; the missing ones are told
+            failed += 1
+            (FOLDER / f"failed-{name}").write_text(traceback.format_exc())
+            traceback.print_exc()
+    status = bench.listener.stop()
+    bench.say(f"the listener ended with {status}")
+    if status != 0:
+        (FOLDER / "failed-listener").write_text(f"the agent's scanners ended with {status}")
+    (FOLDER / "complete").touch()
+    return 1 if failed or status else 0
+
+
+def wake_udev() -> None:
+    """Have devices named as on a terminal: the system's udev with the rules that the agent installs."""
+    rules = Path("/run/udev/rules.d")
+    rules.mkdir(parents=True)
+    for path in RULES.rglob("*.rules"):
+        (rules / path.name).write_text(path.read_text().replace('GROUP="scanward-scanners", ', ""))
+    subprocess.run(["/lib/systemd/systemd-udevd", "--daemon"], check=True, env={"PATH": os.defpath})
+
+
+if __name__ == "__main__":
+    sys.exit(main())
