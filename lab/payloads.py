@@ -51,7 +51,7 @@ def aim(seed: str) -> str:
 
 def url(seed: str) -> str:
     """An address in mixed case, which a wrong Caps Lock turns around."""
-    return f"https://Example.ORG/Check?Id={drawn(BASE64URL, 24, seed)}&Next=%2Fq~a#Z"
+    return f"https://Example.ORG/Check?Id={drawn(BASE64URL, 24, seed)}&Next=%2Fq#Z"
 
 
 def chinese(seed: str) -> str:

@@ -7,12 +7,19 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from lab.guest import serial_rows
+from lab.guest import hid_rows, keyboard_rows, serial_rows
 from lab.guest.bench import FOLDER, Bench
 
 RULES = Path(__file__).parents[2] / "systemd/udev"
-PLAYS: dict[str, Callable[[Bench], None]] = {"serial": serial_rows.play}
+PLAYS: dict[str, Callable[[Bench], None]] = {
+    "serial": serial_rows.play,
+    "keyboard": keyboard_rows.play,
+    "keyboard-usb": keyboard_rows.play_usb,
+    "hid": hid_rows.play,
+    "hid-usb": hid_rows.play_usb,
+}
 
 
 def main() -> int:
@@ -21,7 +28,7 @@ def main() -> int:
     parser.add_argument("plays", nargs="*", choices=[*PLAYS, []])
     plays = parser.parse_args().plays or list(PLAYS)
     wake_udev()
-    bench = Bench(serial_rows.settings())
+    bench = Bench(settings_of(plays))
     failed = 0
     for name in plays:
         try:
@@ -36,6 +43,12 @@ def main() -> int:
         (FOLDER / "failed-listener").write_text(f"the agent's scanners ended with {status}")
     (FOLDER / "complete").touch()
     return 1 if failed or status else 0
+
+
+def settings_of(plays: list[str]) -> list[dict[str, Any]]:
+    """Return the scanners that these plays need."""
+    rooms = {"serial": serial_rows, "keyboard": keyboard_rows, "hid": hid_rows}
+    return [one for name, room in rooms.items() if any(p.startswith(name) for p in plays) for one in room.settings()]
 
 
 def wake_udev() -> None:
