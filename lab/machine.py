@@ -154,9 +154,9 @@ def _dependencies(module: bytes) -> list[str]:
     return [name.replace("-", "_") for name in text.split(",") if name]
 
 
-def first_file_system(parts: Parts, init: str) -> bytes:
+def first_file_system(parts: Parts, init: str, names: Iterable[str] = MODULES) -> bytes:
     """Return the archive the kernel starts from: busybox, the modules and what runs first (cpio, `newc`)."""
-    modules = modules_in_order(parts.modules)
+    modules = modules_in_order(parts.modules, names)
     order = "".join(f"{name} {OPTIONS.get(name, '')}\n" for name, _ in modules)
     members = [
         ("bin", b"", 0o040755), ("modules", b"", 0o040755),
