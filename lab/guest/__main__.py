@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lab.guest import hid_rows, keyboard_rows, serial_rows
+from lab.guest import camera_rows, hid_rows, keyboard_rows, serial_rows
 from lab.guest.bench import FOLDER, Bench
 
 RULES = Path(__file__).parents[2] / "systemd/udev"
@@ -19,6 +19,7 @@ PLAYS: dict[str, Callable[[Bench], None]] = {
     "keyboard-usb": keyboard_rows.play_usb,
     "hid": hid_rows.play,
     "hid-usb": hid_rows.play_usb,
+    "camera": camera_rows.play,
 }
 
 
@@ -47,7 +48,7 @@ def main() -> int:
 
 def settings_of(plays: list[str]) -> list[dict[str, Any]]:
     """Return the scanners that these plays need."""
-    rooms = {"serial": serial_rows, "keyboard": keyboard_rows, "hid": hid_rows}
+    rooms = {"serial": serial_rows, "keyboard": keyboard_rows, "hid": hid_rows, "camera": camera_rows}
     return [one for name, room in rooms.items() if any(p.startswith(name) for p in plays) for one in room.settings()]
 
 
