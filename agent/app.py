@@ -18,7 +18,7 @@ from agent.composition.console import build_desk, pulse_of, status_of
 from agent.composition.ledger import LedgerValues, Paths, open_ledger, opening_s_max
 from agent.composition.link import Parts, Reload, open_link
 from agent.composition.online import open_online
-from agent.composition.scanners import build_scanners, may_end
+from agent.composition.scanners import build_scanners, may_end, open_hot_plug
 from agent.composition.trust import build_refresher, build_store
 from agent.config import Config
 from agent.core.time_interval import SignedTime
@@ -55,7 +55,7 @@ async def run(
         checkpoint = Checkpoint(
             ledger, store, history, console, clock, online, signed_time, errands=desk, on_passed=console.counts.passed
         )
-        scanners = build_scanners(config, clock, console)
+        scanners = build_scanners(config, clock, console, open_hot_plug(stack))
 
         async def said() -> dict[str, object]:
             return await status()  # which tells of the link, and is made behind it

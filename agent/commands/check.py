@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from agent.adapters.console.secret_files import load_pin, load_token
+from agent.adapters.scanners.hid import Settings as HidSettings
 from agent.adapters.scanners.serial import Settings as SerialSettings
 from agent.config import Config, ConfigInvalid, ScannerSettings, load
 from agent.ports import SecretUnusable
@@ -56,6 +57,8 @@ def _describe(config: Config) -> Iterator[str]:
 def _source(scanner: ScannerSettings) -> str:
     if isinstance(scanner, SerialSettings):
         return f"serial {scanner.path}, {scanner.baud} baud, framing {scanner.framing}"
+    if isinstance(scanner, HidSettings):
+        return f"HID POS {scanner.path}"
     return f"replay of {'standard input' if scanner.path == '-' else scanner.path}"
 
 

@@ -1,6 +1,12 @@
 """The scanners that the configuration names, each with its step, and who is told when one comes or goes."""
 
+from contextlib import AsyncExitStack
+
 from agent.adapters.console.console import Console
+from agent.adapters.scanners.hid import HidScanner
+from agent.adapters.scanners.hid import Settings as HidSettings
+from agent.adapters.scanners.hotplug import KernelEvents
+from agent.adapters.scanners.lookout import HotPlug
 from agent.adapters.scanners.presence import OnPresence, Presence, log_presence
 from agent.adapters.scanners.replay import ReplayScanner
 from agent.adapters.scanners.replay import Settings as ReplaySettings
@@ -9,10 +15,20 @@ from agent.config import Config, ScannerSettings
 from agent.ports import Clock, Scanner
 
 
-def build_scanners(config: Config, clock: Clock, console: Console) -> dict[str, tuple[Scanner, str]]:
+def open_hot_plug(stack: AsyncExitStack) -> KernelEvents:
+    """Return what tells every scanner that devices came or went; it listens until the stack ends."""
+    events = KernelEvents()
+    events.start()
+    stack.callback(events.stop)
+    return events
+
+
+def build_scanners(
+    config: Config, clock: Clock, console: Console, hot_plug: HotPlug | None = None
+) -> dict[str, tuple[Scanner, str]]:
     """Return each scanner with the step it serves, by id."""
     on_presence = presence_of(console)
-    return {s.id: (build_scanner(s, clock, on_presence), config.step_of(s)) for s in config.scanners}
+    return {s.id: (build_scanner(s, clock, on_presence, hot_plug), config.step_of(s)) for s in config.scanners}
 
 
 def may_end(config: Config) -> set[str]:
@@ -20,11 +36,15 @@ def may_end(config: Config) -> set[str]:
     return {f"checkpoint:{s.id}" for s in config.scanners if isinstance(s, ReplaySettings)}
 
 
-def build_scanner(settings: ScannerSettings, clock: Clock, on_presence: OnPresence) -> Scanner:
+def build_scanner(
+    settings: ScannerSettings, clock: Clock, on_presence: OnPresence, hot_plug: HotPlug | None = None
+) -> Scanner:
     """Return the scanner that these settings describe."""
     if isinstance(settings, ReplaySettings):
         return ReplayScanner(settings, clock, on_presence)
-    return SerialScanner(settings, clock, on_presence)
+    if isinstance(settings, HidSettings):
+        return HidScanner(settings, clock, on_presence, hot_plug)
+    return SerialScanner(settings, clock, on_presence, hot_plug)
 
 
 def presence_of(console: Console) -> OnPresence:

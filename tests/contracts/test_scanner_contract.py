@@ -1,4 +1,4 @@
-"""What every scanner promises, on the real ones: serial over a pty, replay over a file."""
+"""What every scanner promises, on the real ones: serial over a pty, HID POS over records, replay over a file."""
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -6,11 +6,12 @@ from typing import Protocol
 
 import pytest
 
-from agent.adapters.scanners import replay, serial
+from agent.adapters.scanners import hid, replay, serial
 from agent.adapters.scanners.presence import Presence
 from agent.core.reading.framing import Framing
 from agent.core.scan import SCAN_BYTES_MAX, ScanFault
 from agent.ports import Scanner
+from fakes.hid_reports import HidDevice, reports
 from fakes.tty import Presences, Tty, reading
 from fakes.world import EPOCH_MS, FakeClock
 
@@ -39,6 +40,21 @@ class SerialRig:
         self.tty.unplug()
 
 
+class HidRig:
+    def __init__(self, folder: Path, *, is_there: bool = True) -> None:
+        self.told = Presences()
+        self.device = HidDevice(is_there=is_there)
+        settings = hid.Settings(id="front", path=str(folder / "hidraw0"))
+        self.scanner: Scanner = hid.HidScanner(settings, FakeClock(), self.told, open_device=self.device.open)
+
+    async def scan(self, *codes: bytes) -> None:
+        await self.told.until(Presence.PRESENT)
+        await self.device.send(*(record for code in codes for record in reports(code)))
+
+    def put_away(self) -> None:
+        self.device.unplug()
+
+
 class ReplayRig:
     def __init__(self, folder: Path, *, is_there: bool = True) -> None:
         self.told = Presences()
@@ -56,13 +72,13 @@ class ReplayRig:
     def put_away(self) -> None: ...
 
 
-@pytest.fixture(params=[SerialRig, ReplayRig])
-def make_rig(request: pytest.FixtureRequest) -> Callable[..., SerialRig | ReplayRig]:
+@pytest.fixture(params=[SerialRig, HidRig, ReplayRig])
+def make_rig(request: pytest.FixtureRequest) -> Callable[..., SerialRig | HidRig | ReplayRig]:
     return request.param
 
 
 @pytest.fixture
-async def rig(make_rig: Callable[..., SerialRig | ReplayRig], tmp_path: Path) -> AsyncIterator[Rig]:
+async def rig(make_rig: Callable[..., SerialRig | HidRig | ReplayRig], tmp_path: Path) -> AsyncIterator[Rig]:
     rig = make_rig(tmp_path)
     yield rig
     rig.put_away()
@@ -103,7 +119,7 @@ async def test_the_longest_scan_comes_through(rig: Rig) -> None:
 
 
 async def test_a_missing_device_is_told_with_its_path_and_is_not_fatal(
-    make_rig: Callable[..., SerialRig | ReplayRig], tmp_path: Path
+    make_rig: Callable[..., SerialRig | HidRig | ReplayRig], tmp_path: Path
 ) -> None:
     rig = make_rig(tmp_path, is_there=False)
     async with reading(rig.scanner):
