@@ -1,8 +1,11 @@
 """The scanners that the configuration names, each with its step, and who is told when one comes or goes."""
 
 from contextlib import AsyncExitStack
+from importlib import import_module
 
 from agent.adapters.console.console import Console
+from agent.adapters.scanners.camera import CameraScanner
+from agent.adapters.scanners.camera import Settings as CameraSettings
 from agent.adapters.scanners.hid import HidScanner
 from agent.adapters.scanners.hid import Settings as HidSettings
 from agent.adapters.scanners.hotplug import KernelEvents
@@ -12,7 +15,7 @@ from agent.adapters.scanners.replay import ReplayScanner
 from agent.adapters.scanners.replay import Settings as ReplaySettings
 from agent.adapters.scanners.serial import SerialScanner
 from agent.config import Config, ScannerSettings
-from agent.ports import Clock, Scanner
+from agent.ports import Clock, FrameReader, Scanner
 
 
 def open_hot_plug(stack: AsyncExitStack) -> KernelEvents:
@@ -44,7 +47,16 @@ def build_scanner(
         return ReplayScanner(settings, clock, on_presence)
     if isinstance(settings, HidSettings):
         return HidScanner(settings, clock, on_presence, hot_plug)
+    if isinstance(settings, CameraSettings):
+        return CameraScanner(settings, clock, on_presence, hot_plug, make_reader=lambda: frame_reader(settings))
     return SerialScanner(settings, clock, on_presence, hot_plug)
+
+
+def frame_reader(settings: CameraSettings) -> FrameReader:
+    """Return what finds codes in this camera's pictures; imported only where a camera runs."""
+    vision = import_module("agent.adapters.vision.reader")
+    reader: FrameReader = vision.CodeReader(symbologies=settings.symbologies, extra=settings.extra)
+    return reader
 
 
 def presence_of(console: Console) -> OnPresence:

@@ -20,6 +20,7 @@ from typing import IO, Any
 import msgspec
 
 from agent.adapters.clock import SystemClock
+from agent.adapters.scanners.hotplug import KernelEvents
 from agent.adapters.scanners.presence import Presence
 from agent.composition.scanners import build_scanner
 from agent.config import ScannerSettings
@@ -129,8 +130,9 @@ async def _listen(settings: Sequence[dict[str, Any]], out: int) -> None:
     def on_presence(scanner: str, presence: Presence, why: str) -> None:
         tell("presence", scanner, presence.value, why)
 
-    clock = SystemClock()
-    built = [build_scanner(msgspec.convert(one, ScannerSettings), clock, on_presence) for one in settings]
+    clock, events = SystemClock(), KernelEvents()
+    events.start()
+    built = [build_scanner(msgspec.convert(one, ScannerSettings), clock, on_presence, events) for one in settings]
 
     async def listen(scanner: Any) -> None:
         async for scan in scanner.scans():

@@ -59,8 +59,9 @@ class Lookout:
         else:
             self._delay_s = REOPEN_DELAY_S_FIRST
 
-    def lost(self, why: str) -> None:
-        """Say that the device went away; look for it from now on."""
+    def lost(self, why: str, *, again_in_s: float = REOPEN_DELAY_S_FIRST) -> None:
+        """Say that the device went away; look for it from now on, first after a while (s)."""
+        self._delay_s = max(self._delay_s, again_in_s)
         self._on_absent(why)
         self._later()
 
