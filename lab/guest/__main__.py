@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lab.guest import camera_rows, hid_rows, keyboard_rows, serial_rows
+from lab.guest import agent_rows, camera_rows, hid_rows, keyboard_rows, serial_rows
 from lab.guest.bench import FOLDER, Bench
 
 RULES = Path(__file__).parents[2] / "systemd/udev"
@@ -26,24 +26,33 @@ PLAYS: dict[str, Callable[[Bench], None]] = {
 def main() -> int:
     """Play the rows that are asked for; 0 where all could be played. The verdict is the host's."""
     parser = argparse.ArgumentParser(prog="lab.guest")
-    parser.add_argument("plays", nargs="*", choices=[*PLAYS, []])
-    plays = parser.parse_args().plays or list(PLAYS)
+    parser.add_argument("plays", nargs="*", choices=[*PLAYS, "agent", []])
+    plays = parser.parse_args().plays or [*PLAYS, "agent"]
     wake_udev()
     bench = Bench(settings_of(plays))
     failed = 0
     for name in plays:
-        try:
-            PLAYS[name](bench)
-        except Exception:  # noqa: BLE001 — the other rows are played nevertheless; the missing ones are told
-            failed += 1
-            (FOLDER / f"failed-{name}").write_text(traceback.format_exc())
-            traceback.print_exc()
+        if name in PLAYS:
+            failed += not played(name, PLAYS[name], bench)
     status = bench.listener.stop()
+    if "agent" in plays:
+        failed += not played("agent", agent_rows.play, bench)
     bench.say(f"the listener ended with {status}")
     if status != 0:
         (FOLDER / "failed-listener").write_text(f"the agent's scanners ended with {status}")
     (FOLDER / "complete").touch()
     return 1 if failed or status else 0
+
+
+def played(name: str, play: Callable[[Bench], None], bench: Bench) -> bool:
+    """Play one; say whether it could be played to its end."""
+    try:
+        play(bench)
+    except Exception:  # noqa: BLE001 — the other rows are played nevertheless; the missing ones are told
+        (FOLDER / f"failed-{name}").write_text(traceback.format_exc())
+        traceback.print_exc()
+        return False
+    return True
 
 
 def settings_of(plays: list[str]) -> list[dict[str, Any]]:

@@ -27,8 +27,8 @@ class Typing:
     aim = None
     pause_s = 0.002
 
-    def __init__(self, layout: str) -> None:
-        self.scanner, self._layout = f"keyboard-{layout}", layout
+    def __init__(self, layout: str, scanner: str | None = None) -> None:
+        self.scanner, self._layout = scanner or f"keyboard-{layout}", layout
         keyboard = Keyboard(LINKS / self.scanner, f"Lab Scanner {layout}", 0x0300 + LAYOUTS.index(layout))
         self.plug_in, self.unplug, self.put = keyboard.plug_in, keyboard.unplug, keyboard.put
 

@@ -46,8 +46,12 @@ def settings() -> list[dict[str, Any]]:
 
 
 def _at(number: int) -> dict[str, Any]:
-    path = f"/dev/serial/by-id/usb-{MAKER}_{PRODUCT}_{serial_of(number)}-if00"
-    return {"type": "serial", "path": path, "baud": 115200, "timeout_ms": TIMEOUT_MS}
+    return {"type": "serial", "path": path_of(number), "baud": 115200, "timeout_ms": TIMEOUT_MS}
+
+
+def path_of(number: int) -> str:
+    """Return udev's name for that gadget's line."""
+    return f"/dev/serial/by-id/usb-{MAKER}_{PRODUCT}_{serial_of(number)}-if00"
 
 
 def play(bench: Bench) -> None:

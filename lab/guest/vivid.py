@@ -4,13 +4,16 @@ Sources: the kernel's Documentation/admin-guide/media/vivid.rst, "Video and Slic
 """
 
 import fcntl
+import mmap
 import os
+import select
 import struct
 from pathlib import Path
 
 CAPTURE, OUTPUT = 0x1, 0x2  # V4L2_CAP_VIDEO_CAPTURE, V4L2_CAP_VIDEO_OUTPUT
 WIDTH, HEIGHT = 1280, 720
-WRITES = 4  # as many buffers as the driver may still hold of the picture before
+BUFFERS = 3
+PICTURE_S_MAX = 10.0
 QUIET_MODULES = 6
 WHITE, BLACK, GREY = 0xEB, 0x10, 0x80
 
@@ -19,12 +22,15 @@ _S_FMT = 0xC0D05605
 _QUERYCTRL = 0xC0445624
 _S_CTRL = 0xC008561C
 _NEXT_CTRL = 0x80000000
+_REQBUFS, _QUERYBUF, _QBUF, _DQBUF, _STREAMON = 0xC0145608, 0xC0585609, 0xC058560F, 0xC0585611, 0x40045612
 _BUF_TYPE_OUTPUT = 2
 _FIELD_NONE = 1
+_MEMORY_MMAP = 1
+_BUFFER = struct.Struct("=5I4x32x2II4x3I4x")  # index, type, bytesused, flags, field; sequence, memory; offset; length
 _FORMAT = struct.Struct("=I4x12I148x")
 _CONTROL = struct.Struct("=II32s5I2I")
 CONTROLS_MAX = 200
-LOOP = "Loop Video"
+LOOP, TEXT, NO_TEXT = "Loop Video", "OSD Text Mode", 2
 
 
 class Camera:
@@ -35,7 +41,8 @@ class Camera:
         self.node = _node(CAPTURE)
         capture = os.open(self.node, os.O_RDWR)
         try:
-            fcntl.ioctl(capture, _S_CTRL, struct.pack("=Ii", _control(capture, LOOP), 1))
+            for name, value in ((LOOP, 1), (TEXT, NO_TEXT)):
+                fcntl.ioctl(capture, _S_CTRL, struct.pack("=Ii", _control(capture, name), value))
         finally:
             os.close(capture)
         self._output = os.open(_node(OUTPUT), os.O_RDWR)
@@ -45,16 +52,37 @@ class Camera:
         if (width, height, got) != (WIDTH, HEIGHT, pixels):
             raise OSError(f"the output insists on {width}x{height}")
 
+        self._buffers = self._start()
+
+    def _start(self) -> list[mmap.mmap]:
+        """Map the output's buffers, fill them with the white wall and begin to show them."""
+        fd, buffers = self._output, list[mmap.mmap]()
+        count, *_ = struct.unpack("=5I", fcntl.ioctl(fd, _REQBUFS, struct.pack("=5I", BUFFERS, 2, _MEMORY_MMAP, 0, 0)))
+        for index in range(count):
+            told = _BUFFER.unpack(fcntl.ioctl(fd, _QUERYBUF, _buffer(index, 0)))
+            buffers.append(mmap.mmap(fd, told[8], offset=told[7]))
+            buffers[-1][: WIDTH * HEIGHT * 2] = picture([])
+            fcntl.ioctl(fd, _QBUF, _buffer(index, WIDTH * HEIGHT * 2))
+        fcntl.ioctl(fd, _STREAMON, struct.pack("=I", _BUF_TYPE_OUTPUT))
+        return buffers
+
     def plug_in(self) -> None:
-        """Show a white wall, and make the link."""
-        self.show([])
+        """Make the link."""
         self._link.symlink_to(self.node)
 
     def show(self, modules: list[list[bool]]) -> None:
-        """Show a code in the middle: rows of its modules, True is dark."""
+        """Show a code in the middle: rows of its modules, True is dark. Raises TimeoutError."""
         frame = picture(modules)
-        for _ in range(WRITES):
-            os.write(self._output, frame)
+        for _ in range(BUFFERS):
+            if not select.select([], [self._output], [], PICTURE_S_MAX)[1]:
+                raise TimeoutError("the output shows no picture")
+            index, *_ = _BUFFER.unpack(fcntl.ioctl(self._output, _DQBUF, _buffer(0, 0)))
+            self._buffers[index][: len(frame)] = frame
+            fcntl.ioctl(self._output, _QBUF, _buffer(index, len(frame)))
+
+
+def _buffer(index: int, used: int) -> bytes:
+    return _BUFFER.pack(index, _BUF_TYPE_OUTPUT, used, 0, _FIELD_NONE, 0, _MEMORY_MMAP, 0, 0, 0, 0)
 
 
 def picture(modules: list[list[bool]]) -> bytes:
@@ -70,7 +98,8 @@ def picture(modules: list[list[bool]]) -> bytes:
         code = b"".join(bytes((BLACK if dark else WHITE, GREY)) * side for dark in row)
         line = white * left + code
         lines.append((line + white * (WIDTH - len(line) // 2)) * side)
-    return b"".join(lines).ljust(WIDTH * HEIGHT * 2, white)[: WIDTH * HEIGHT * 2]
+    lines.append(white * (WIDTH * (HEIGHT - top - side * len(modules))))
+    return b"".join(lines)
 
 
 def _node(capability: int) -> Path:
