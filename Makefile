@@ -46,7 +46,10 @@ lock:  ## pin versions and hashes anew, for every architecture (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --extra platform --group build pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	  --group dev -c requirements.lock pyproject.toml --extra platform -o requirements-dev.lock
+	  --extra vision -c requirements.lock pyproject.toml -o requirements-vision.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --group dev -c requirements.lock -c requirements-vision.lock pyproject.toml --extra platform --extra vision \
+	  -o requirements-dev.lock
 
 clean:
 	rm -rf $(VENV) .lab build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

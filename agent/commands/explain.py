@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from agent.adapters.clock import SystemClock
-from agent.adapters.pictures import PICTURE_BYTES_MAX, PictureUnreadable, read_picture
+from agent.adapters.vision.pictures import PICTURE_BYTES_MAX, PictureUnreadable, look_at_picture
 from agent.commands.laboratory import (
     UNSIGNED_NOTICE,
     InputUnreadable,
@@ -121,7 +121,7 @@ def _read_text(code: str, stamp: Stamp, report: _Report) -> Scan:
 
 def _read_image(path: Path, stamp: Stamp, report: _Report) -> Scan | None:
     try:
-        scans = read_picture(read_file(path, PICTURE_BYTES_MAX), stamp)
+        scans, how = look_at_picture(read_file(path, PICTURE_BYTES_MAX), stamp)
     except PictureUnreadable as error:
         raise InputUnreadable(f"{path}: {error}") from error
     if not scans:
@@ -129,7 +129,7 @@ def _read_image(path: Path, stamp: Stamp, report: _Report) -> Scan | None:
         return None
     at = choose(scans)
     which = f", number {at + 1} of {len(scans)} in the picture" if len(scans) > 1 else ""
-    report.tell("read", f"{len(scans[at].data)} bytes, symbology {scans[at].aim or 'not told'}{which}")
+    report.tell("read", f"{len(scans[at].data)} bytes, symbology {scans[at].aim or 'not told'}{which}, picture {how}")
     return scans[at]
 
 

@@ -20,7 +20,7 @@ from typing import BinaryIO, Literal
 import msgspec
 
 from agent.adapters.clock import SystemClock
-from agent.adapters.pictures import PICTURE_BYTES_MAX, PictureUnreadable, read_picture
+from agent.adapters.vision.pictures import PICTURE_BYTES_MAX, PictureUnreadable, read_picture
 from agent.commands.laboratory import (
     UNSIGNED_NOTICE,
     InputUnreadable,

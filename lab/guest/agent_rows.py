@@ -15,6 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from agent.core.transaction import record_of
@@ -116,7 +117,7 @@ def _scan(bench: Bench, channels: Sequence[Channel]) -> dict[bytes, bytes]:
             bench.write_down(ROW, "ehc1", channel.scanner, code)
             rows.put_all(channel, code)
             count = number * len(channels) + channels.index(channel) + 1
-            _until(lambda count=count: _decisions() >= count, RECORDED_S_MAX, f"decision {count}")
+            _until(partial(_has_decided, count), RECORDED_S_MAX, f"decision {count}")
     return codes
 
 
@@ -173,10 +174,10 @@ def _is_ready(scanners: int) -> bool:
     return status["trust"] is not None and sum(one["presence"] == "present" for one in told) == scanners
 
 
-def _decisions() -> int:
+def _has_decided(count: int) -> bool:
     """Count the decisions the agent has shown; only to keep pace."""
-    log = FOLDER / "agent-log"
-    return sum("accept" in line or "refuse" in line for line in log.read_text(errors="replace").splitlines())
+    lines = (FOLDER / "agent-log").read_text(errors="replace").splitlines()
+    return sum("accept" in line or "refuse" in line for line in lines) >= count
 
 
 def _until(condition: Callable[[], bool], s_max: float, what: str) -> None:

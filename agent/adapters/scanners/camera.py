@@ -20,9 +20,9 @@ from agent.adapters.scanners.intake import Intake, loop_ms
 from agent.adapters.scanners.lookout import REOPEN_DELAY_S_FIRST, REOPEN_DELAY_S_MAX, HotPlug, Lookout
 from agent.adapters.scanners.presence import OnPresence, Presence, log_presence
 from agent.core.decision import Answer
+from agent.core.reading.in_sight import Sightings
 from agent.core.reading.piece import Piece
 from agent.core.reading.profile import Profile
-from agent.core.reading.sightings import Sightings
 from agent.core.reading.stillness import Seen, Stillness
 from agent.core.scan import Scan
 from agent.ports import Clock, FrameReader

@@ -1,13 +1,17 @@
-"""Pictures to scans, with Pillow and zxing-cpp: for codes photographed or saved, not for a live camera.
+"""Picture files to scans: for codes photographed or saved, every way of looking at once; not for a live camera.
 
 The law: bytes as the symbol holds them, nothing re-encoded; a picture is judged by its size before it is unpacked.
 """
 
 import io
 import warnings
+from typing import TYPE_CHECKING
 
-from agent.core.scan import SCAN_BYTES_MAX, Scan, ScanFault
+from agent.core.scan import Scan
 from agent.core.time_interval import Stamp
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 PICTURE_BYTES_MAX = 20 * 1024 * 1024
 PIXELS_MAX = 50_000_000
@@ -25,8 +29,21 @@ def read_picture(data: bytes, at: Stamp) -> list[Scan]:
 
     The scanner of these scans is "picture".
     """
-    # Only those who look at pictures pay for the two libraries.
-    import zxingcpp  # noqa: PLC0415
+    return look_at_picture(data, at)[0]
+
+
+def look_at_picture(data: bytes, at: Stamp) -> tuple[list[Scan], str]:
+    """Return the scans of `read_picture`, and which look at the picture read them. Raises PictureUnreadable."""
+    picture = _open(data)
+    # Only those who look at pictures pay for the libraries.
+    from agent.adapters.vision.still import look  # noqa: PLC0415
+
+    pieces, how = look(picture)
+    return [Scan(piece.data, "picture", at, piece.aim, piece.fault, piece.eci) for piece in pieces[:CODES_MAX]], how
+
+
+def _open(data: bytes) -> "Image.Image":
+    """Return the picture's brightness on white paper. Raises PictureUnreadable."""
     from PIL import Image  # noqa: PLC0415
 
     if len(data) > PICTURE_BYTES_MAX:
@@ -42,10 +59,4 @@ def read_picture(data: bytes, at: Stamp) -> list[Scan]:
         raise PictureUnreadable(f"not a picture that can be read ({type(error).__name__})") from error
     # What is transparent is paper: white.
     paper = Image.new("RGBA", rgba.size, "white")
-    found = zxingcpp.read_barcodes(Image.alpha_composite(paper, rgba).convert("L"))
-    return [_scan(bytes(code.bytes), code.symbology_identifier or None, at) for code in found[:CODES_MAX]]
-
-
-def _scan(data: bytes, aim: str | None, at: Stamp) -> Scan:
-    fault = ScanFault.OVER_LONG if len(data) > SCAN_BYTES_MAX else None
-    return Scan(data[:SCAN_BYTES_MAX], "picture", at, aim, fault)
+    return Image.alpha_composite(paper, rgba).convert("L")

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from agent.adapters import pictures
-from agent.adapters.pictures import PictureUnreadable, read_picture
+from agent.adapters.vision import pictures
+from agent.adapters.vision.pictures import PictureUnreadable, read_picture
 from fakes.ehc_issuer import DYNAMIC, EhcIssuer, scan_of
 
 AT = scan_of("").at
