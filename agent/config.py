@@ -21,6 +21,7 @@ from agent.adapters.console.server import Settings as ConsoleSettings
 from agent.adapters.ledger.settings import Settings as LedgerSettings
 from agent.adapters.scanners.camera import Settings as CameraSettings
 from agent.adapters.scanners.hid import Settings as HidSettings
+from agent.adapters.scanners.keyboard import Settings as KeyboardSettings
 from agent.adapters.scanners.replay import Settings as ReplaySettings
 from agent.adapters.scanners.serial import Settings as SerialSettings
 from agent.adapters.trust_store.store import Settings as TrustSettings
@@ -52,7 +53,7 @@ Id = Annotated[str, msgspec.Meta(pattern="^[a-z0-9-]{1,32}$")]  # cose.cddl
 StepName = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9-]{0,31}$")]
 StepNames = Annotated[str, msgspec.Meta(pattern=r"^(\*|[a-z][a-z0-9-]{0,31})$")]
 CodeKind = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]{1,16}\.(static|dynamic|any)$")]
-ScannerSettings = SerialSettings | HidSettings | CameraSettings | ReplaySettings
+ScannerSettings = SerialSettings | KeyboardSettings | HidSettings | CameraSettings | ReplaySettings
 
 
 class ConfigInvalid(Exception):

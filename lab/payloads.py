@@ -17,25 +17,25 @@ def drawn(alphabet: str, size: int, seed: str) -> str:
 
 
 def ehc1(seed: str) -> str:
-    """A health code of our own wire: the longest of its kind are about this long."""
-    return "EHC1:" + drawn(BASE45, 220, seed)
+    """A health code's form on our own wire."""
+    return "EHC1:" + drawn(BASE45, 130, seed)
 
 
 def hc1(seed: str) -> str:
     """An EU certificate's form: upper case, digits and what base 45 adds."""
-    return "HC1:" + drawn(BASE45, 260, seed)
+    return "HC1:" + drawn(BASE45, 150, seed)
 
 
 def shc(seed: str) -> str:
     """A SMART health card's form: digits only."""
-    return "shc:/" + drawn(DIGITS, 320, seed)
+    return "shc:/" + drawn(DIGITS, 180, seed)
 
 
 def vds_nc(seed: str) -> str:
     """A visible digital seal for non-constrained environments: JSON, so braces, quotes and brackets."""
     return (
         '{"data":{"hdr":{"is":"UTO","t":"icao.vacc","v":1},"msg":{"uvci":"' + drawn(DIGITS, 12, seed) + '",'
-        '"ve":[{"des":"XM68M6","dis":"RA01.0"}]}},"sig":{"alg":"ES256","sigvl":"' + drawn(BASE64URL, 86, seed) + '"}}'
+        '"ve":[{"des":"XM68M6","dis":"RA01.0"}]}},"sig":{"alg":"ES256","sigvl":"' + drawn(BASE64URL, 43, seed) + '"}}'
     )
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from agent.adapters.console.secret_files import load_pin, load_token
 from agent.adapters.scanners.hid import Settings as HidSettings
+from agent.adapters.scanners.keyboard import Settings as KeyboardSettings
+from agent.adapters.scanners.replay import Settings as ReplaySettings
 from agent.adapters.scanners.serial import Settings as SerialSettings
 from agent.config import Config, ConfigInvalid, ScannerSettings, load
 from agent.ports import SecretUnusable
@@ -59,6 +61,8 @@ def _source(scanner: ScannerSettings) -> str:
         return f"serial {scanner.path}, {scanner.baud} baud, framing {scanner.framing}"
     if isinstance(scanner, HidSettings):
         return f"HID POS {scanner.path}"
+    if isinstance(scanner, KeyboardSettings):
+        return f"keyboard {scanner.path}, layout {scanner.layout}, ends with {scanner.terminator}"
     return f"replay of {'standard input' if scanner.path == '-' else scanner.path}"
 
 
@@ -70,7 +74,7 @@ def _trust(config: Config) -> str:
 def _warnings(config: Config) -> Iterator[str]:
     """Yield what may well be different by the time it matters."""
     for scanner in config.scanners:
-        if not isinstance(scanner, SerialSettings):
+        if isinstance(scanner, ReplaySettings) or scanner.path.startswith("usb:"):
             continue
         if not os.access(scanner.path, os.F_OK):
             yield f"scanner {scanner.id}: {scanner.path} is not there now: plug it in; the agent will find it"
@@ -87,7 +91,7 @@ def errors(config: Config) -> Iterator[str]:
         files |= {f"$.uplink.mqtt.{name}": file for name, file in config.uplink.mqtt.files().items()}
     files |= {f"$.console.{name}": getattr(config.console, name) for name in ("token_file", "staff_pin_file")}
     for index, scanner in enumerate(config.scanners):
-        if not isinstance(scanner, SerialSettings) and scanner.path != "-":
+        if isinstance(scanner, ReplaySettings) and scanner.path != "-":
             files[f"$.scanners[{index}].path"] = scanner.path
     for place, name in files.items():
         if name is not None and (fault := _unreadable(Path(name))):

@@ -9,6 +9,8 @@ from agent.adapters.scanners.camera import Settings as CameraSettings
 from agent.adapters.scanners.hid import HidScanner
 from agent.adapters.scanners.hid import Settings as HidSettings
 from agent.adapters.scanners.hotplug import KernelEvents
+from agent.adapters.scanners.keyboard import KeyboardScanner
+from agent.adapters.scanners.keyboard import Settings as KeyboardSettings
 from agent.adapters.scanners.lookout import HotPlug
 from agent.adapters.scanners.presence import OnPresence, Presence, log_presence
 from agent.adapters.scanners.replay import ReplayScanner
@@ -45,6 +47,8 @@ def build_scanner(
     """Return the scanner that these settings describe."""
     if isinstance(settings, ReplaySettings):
         return ReplayScanner(settings, clock, on_presence)
+    if isinstance(settings, KeyboardSettings):
+        return KeyboardScanner(settings, clock, on_presence, hot_plug)
     if isinstance(settings, HidSettings):
         return HidScanner(settings, clock, on_presence, hot_plug)
     if isinstance(settings, CameraSettings):

@@ -49,7 +49,7 @@ def at_once(bench: Bench, row: str, channels: Sequence[Channel], payloads: Seque
         for channel, (kind, data) in zip(channels, turn, strict=True):
             bench.write_down(row, kind, channel.scanner, data, aim=channel.aim)
             waiting.append((channel, channel.parts(data)))
-        pause_s = max(channel.pause_s for channel in channels)
+        pause_s = sum(channel.pause_s for channel in channels)  # each as fast as when it is alone
         while waiting:
             for channel, parts in waiting:
                 channel.put(parts.pop(0))

@@ -1,4 +1,4 @@
-"""What every scanner promises, on the real ones: serial over a pty, HID POS over records, replay over a file."""
+"""What every scanner promises, on the real ones: a pty, HID records, keys over a pipe, a file played again."""
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -6,11 +6,12 @@ from typing import Protocol
 
 import pytest
 
-from agent.adapters.scanners import hid, replay, serial
+from agent.adapters.scanners import hid, keyboard, replay, serial
 from agent.adapters.scanners.presence import Presence
 from agent.core.reading.framing import Framing
 from agent.core.scan import SCAN_BYTES_MAX, ScanFault
 from agent.ports import Scanner
+from fakes.board import Board
 from fakes.hid_reports import HidDevice, reports
 from fakes.tty import Presences, Tty, reading
 from fakes.world import EPOCH_MS, FakeClock
@@ -72,13 +73,34 @@ class ReplayRig:
     def put_away(self) -> None: ...
 
 
-@pytest.fixture(params=[SerialRig, HidRig, ReplayRig])
-def make_rig(request: pytest.FixtureRequest) -> Callable[..., SerialRig | HidRig | ReplayRig]:
+class KeyboardRig:
+    def __init__(self, folder: Path, *, is_there: bool = True) -> None:
+        self.told = Presences()
+        self.board = Board(folder / "event0", is_there=is_there)
+        settings = keyboard.Settings(id="front", path=str(self.board.path), alt_codes="unicode", timeout_ms=300)
+        self.scanner: Scanner = keyboard.KeyboardScanner(settings, FakeClock(), self.told, open_node=self.board.open)
+
+    async def scan(self, *codes: bytes) -> None:
+        await self.told.until(Presence.PRESENT)
+        for code in codes:
+            await self.board.type(code.decode(), alt_codes="unicode")
+
+    def put_away(self) -> None:
+        self.board.unplug()
+
+
+def typable(codes: list[bytes]) -> list[bytes]:
+    """Return those that are text: keys carry nothing else."""
+    return [code for code in codes if code.isascii() or code.startswith("姓".encode())]
+
+
+@pytest.fixture(params=[SerialRig, HidRig, ReplayRig, KeyboardRig])
+def make_rig(request: pytest.FixtureRequest) -> Callable[..., SerialRig | HidRig | ReplayRig | KeyboardRig]:
     return request.param
 
 
 @pytest.fixture
-async def rig(make_rig: Callable[..., SerialRig | HidRig | ReplayRig], tmp_path: Path) -> AsyncIterator[Rig]:
+async def rig(make_rig: Callable[..., SerialRig | HidRig | ReplayRig | KeyboardRig], tmp_path: Path) -> AsyncIterator[Rig]:
     rig = make_rig(tmp_path)
     yield rig
     rig.put_away()
@@ -105,6 +127,8 @@ async def test_scans_come_in_order_byte_for_byte(rig: Rig) -> None:
         b"<" + bytes(b for b in range(256) if b != 0x0A) + b">",
         b" spaces belong to the code ",
     ]
+    if isinstance(rig, KeyboardRig):
+        codes = typable(codes)
     assert await scan_and_listen(rig, codes, len(codes)) == [(code, None) for code in codes]
 
 
@@ -119,7 +143,7 @@ async def test_the_longest_scan_comes_through(rig: Rig) -> None:
 
 
 async def test_a_missing_device_is_told_with_its_path_and_is_not_fatal(
-    make_rig: Callable[..., SerialRig | HidRig | ReplayRig], tmp_path: Path
+    make_rig: Callable[..., SerialRig | HidRig | ReplayRig | KeyboardRig], tmp_path: Path
 ) -> None:
     rig = make_rig(tmp_path, is_there=False)
     async with reading(rig.scanner):
