@@ -3,18 +3,23 @@
 The form of the reports is that of HID Point of Sale Usage Tables 1.02, usage page 0x8C.
 """
 
+import time
 from typing import Any
 
 from lab.guest import rows
-from lab.guest.bench import Bench
+from lab.guest.bench import HEARD_S_MAX, Bench
 from lab.guest.gadget import Gadget
 from lab.guest.uhid import HidDevice
-from lab.payloads import all_payloads
+from lab.journal import Expect
+from lab.payloads import DIGITS, aim, all_payloads, drawn
 
 TIMEOUT_MS = 1_500
 REPORT_ID, DATA_BYTES = 2, 56
 REPORT_BYTES = 1 + 1 + 3 + DATA_BYTES + 1
 USB_NUMBER = 3
+LOST_REPORTS = 90
+AT_ONCE_S = 0.2
+SETTLED_S = 3.0
 
 # Byte count, three bytes of AIM id, decoded data, "continued": one input report with an id.
 DESCRIPTOR = bytes.fromhex(
@@ -71,7 +76,36 @@ def play(bench: Bench) -> None:
     rows.one_after_another(bench, "hid", pos, all_payloads("hid"))
     rows.unplug_in_the_middle(bench, "unplug.hid", pos)
     rows.stall_meanwhile(bench, "stall.hid", pos)
+    overflow(bench, pos)
     rows.unplug(bench, pos)
+
+
+def overflow(bench: Bench, pos: Pos) -> None:
+    """Send more reports than hidraw keeps (64) while the agent is stalled, then more as soon as it goes on.
+
+    What is left of the long scan ends without its last report; the next report must not become its end.
+    """
+    before = bench.listener.heard(pos.scanner)
+    scans = [drawn(DIGITS, DATA_BYTES * LOST_REPORTS, "overflow"), *(aim(f"overflow {n}") for n in range(3))]
+    for scan in scans:
+        bench.write_down("stall.hid", "overflow", pos.scanner, scan.encode(), aim=pos.aim, expect=Expect.EITHER)
+    bench.listener.stall()
+    for scan in scans[:2]:
+        for part in pos.parts(scan.encode()):
+            pos.put(part)
+    bench.listener.go_on()
+    for number, scan in enumerate(scans[2:]):
+        time.sleep(AT_ONCE_S)
+        rows.put_all(pos, scan.encode())
+        bench.listener.until_heard(pos.scanner, before + number + 1, HEARD_S_MAX)
+    time.sleep(SETTLED_S)
+    for number in range(2):  # the first one behind a scan that broke off may be refused for what it might be
+        last, expect = aim(f"behind the overflow {number}").encode(), Expect.EXACT if number else Expect.EITHER
+        heard = bench.listener.heard(pos.scanner)
+        bench.write_down("stall.hid", "aim", pos.scanner, last, aim=pos.aim, expect=expect)
+        rows.put_all(pos, last)
+        bench.listener.until_heard(pos.scanner, heard + 1, HEARD_S_MAX)
+    bench.say("stall.hid, overflow")
 
 
 def play_usb(bench: Bench) -> None:
