@@ -10,6 +10,8 @@ from lab.payloads import ascii_payloads, url
 
 HALF_S = 0.5
 STALL_S = 0.4
+STALLS = 4
+AFTER_STALL_S = 3.0  # one fault may speak for several scans
 
 Payloads = Sequence[tuple[str, bytes]]
 
@@ -78,7 +80,7 @@ def unplug_in_the_middle(bench: Bench, row: str, channel: Channel) -> None:
 
 def stall_meanwhile(bench: Bench, row: str, channel: Channel) -> None:
     """Stop the agent, scan more than the kernel keeps, let it go on; then scan once more."""
-    for kind, data in ascii_payloads(f"stalled, {row}"):
+    for kind, data in ascii_payloads(f"stalled, {row}")[:STALLS]:
         before = bench.listener.heard(channel.scanner)
         bench.write_down(row, kind, channel.scanner, data, aim=channel.aim, expect=Expect.EITHER)
         bench.listener.stall()
@@ -86,6 +88,6 @@ def stall_meanwhile(bench: Bench, row: str, channel: Channel) -> None:
             channel.put(part)
         time.sleep(STALL_S)
         bench.listener.go_on()
-        bench.listener.until_heard(channel.scanner, before + 1, HEARD_S_MAX)
+        bench.listener.until_heard(channel.scanner, before + 1, AFTER_STALL_S)
         time.sleep(STALL_S)
     one_after_another(bench, row, channel, [("url", url(f"after stalling, {row}").encode())])
