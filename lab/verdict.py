@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from lab.journal import Expect, Heard, Sent
 
-SCANS_MIN = 200
+SCANS_MIN = 350
 LAYOUTS = ("us", "uk", "de", "fr", "es", "it", "jp", "cn")
 ROWS_MIN: Mapping[str, int] = {
     **{f"keyboard.{layout}": 7 for layout in LAYOUTS},

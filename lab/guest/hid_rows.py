@@ -13,7 +13,7 @@ from lab.guest.uhid import HidDevice
 from lab.journal import Expect
 from lab.payloads import DIGITS, aim, all_payloads, drawn
 
-TIMEOUT_MS = 1_500
+TIMEOUT_MS = 3_000
 REPORT_ID, DATA_BYTES = 2, 56
 REPORT_BYTES = 1 + 1 + 3 + DATA_BYTES + 1
 USB_NUMBER = 3

@@ -14,7 +14,7 @@ from lab.guest.uinput import Keyboard, records_of
 from lab.payloads import ascii_payloads
 from lab.verdict import LAYOUTS
 
-TIMEOUT_MS = 1_500
+TIMEOUT_MS = 3_000
 LINKS = Path("/run/tmp")
 STROKES_A_PART = 4
 USB_NUMBER, REPORT_BYTES = 2, 8

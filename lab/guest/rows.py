@@ -8,7 +8,7 @@ from lab.guest.channel import Channel
 from lab.journal import Expect
 from lab.payloads import ascii_payloads, url
 
-HALF_S = 0.5
+HALF_S = 1.2  # the agent has to have read the half before the plug is pulled; less than any time-out
 STALL_S = 0.4
 STALLS = 4
 AFTER_STALL_S = 3.0  # one fault may speak for several scans

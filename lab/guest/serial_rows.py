@@ -9,7 +9,7 @@ from lab.guest.gadget import MAKER, PRODUCT, Gadget
 from lab.journal import Expect
 from lab.payloads import all_payloads, ascii_payloads, url
 
-TIMEOUT_MS = 1_500  # an emulated machine on a busy one stops for longer than any scanner
+TIMEOUT_MS = 3_000  # an emulated machine on a busy one stops for longer than any scanner
 PART_BYTES = 16
 FLOOD_SCANS = 140
 FLOOD_OVER_S = 4.0  # then there is room for a burst again
