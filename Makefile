@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check bench screenshots lock clean
+.PHONY: demo test check bench lab screenshots lock clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.run  ## play a patient's visit on a real tty; ONCE=1 plays it through and prints the verdict
@@ -21,6 +21,9 @@ check: $(VENV)/.dev  ## style, types, import contracts: seconds
 
 bench: $(VENV)/.dev  ## ratios from one run, each beside its bound
 	$(BIN)/python -m bench
+
+lab: $(VENV)/.run  ## every scanner on real kernel drivers in an emulated machine; says what to install where it cannot
+	$(BIN)/python -m lab $(PLAYS)
 
 screenshots: $(VENV)/.dev  ## pictures of every page, from the real pages, into screenshots/
 	$(BIN)/python -m demo.screenshots
@@ -49,4 +52,4 @@ lock:  ## pin versions and hashes anew, for every architecture (needs uv)
 	  -o requirements-dev.lock
 
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .lab build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

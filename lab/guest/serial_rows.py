@@ -1,0 +1,81 @@
+"""Serial scanners: a USB gadget with a virtual serial line, read by cdc_acm and the agent's serial scanner."""
+
+import time
+from typing import Any
+
+from lab.guest import rows
+from lab.guest.bench import Bench
+from lab.guest.gadget import MAKER, PRODUCT, Gadget
+from lab.journal import Expect
+from lab.payloads import all_payloads, ascii_payloads, url
+
+TIMEOUT_MS = 3_000  # an emulated machine on a busy one stops for longer than any scanner
+PART_BYTES = 16
+FLOOD_SCANS = 140
+FLOOD_OVER_S = 4.0  # then there is room for a burst again
+
+
+class Line:
+    """A serial scanner with its framing, and perhaps an AIM id before each payload."""
+
+    pause_s = 0.0
+
+    def __init__(self, number: int, scanner: str, terminator: bytes, aim: str | None = None) -> None:
+        self.scanner, self.aim, self._terminator = scanner, aim, terminator
+        self._gadget = Gadget(number, serial_of(number))
+        self._gadget.add_line()
+        self.plug_in, self.unplug, self.put = self._gadget.plug_in, self._gadget.unplug, self._gadget.send
+
+    def parts(self, data: bytes) -> list[bytes]:
+        """Return the bytes, framed, a few at a time."""
+        line = (self.aim or "").encode() + data + self._terminator
+        return [line[at : at + PART_BYTES] for at in range(0, len(line), PART_BYTES)]
+
+
+def serial_of(number: int) -> str:
+    """Return the serial number of that gadget."""
+    return f"LAB{number}"
+
+
+def settings() -> list[dict[str, Any]]:
+    """Return the scanners of these rows."""
+    return [
+        {"id": "serial-cr", **_at(0), "framing": "cr"},
+        {"id": "serial-crlf", **_at(1), "framing": "crlf", "aim_id": True},
+    ]
+
+
+def _at(number: int) -> dict[str, Any]:
+    return {"type": "serial", "path": path_of(number), "baud": 115200, "timeout_ms": TIMEOUT_MS}
+
+
+def path_of(number: int) -> str:
+    """Return udev's name for that gadget's line."""
+    return f"/dev/serial/by-id/usb-{MAKER}_{PRODUCT}_{serial_of(number)}-if00"
+
+
+def play(bench: Bench) -> None:
+    """Play every row of serial scanners."""
+    plain, with_aim = Line(0, "serial-cr", b"\r"), Line(1, "serial-crlf", b"\r\n", aim="]Q1")
+    for line in (plain, with_aim):
+        rows.plug_in(bench, line)
+    for turn in ("first", "second"):
+        rows.one_after_another(bench, "serial", plain, all_payloads(f"serial, {turn}"))
+    rows.one_after_another(bench, "serial.aim", with_aim, all_payloads("serial.aim"))
+    rows.at_once(bench, "two at once", [plain, with_aim], [ascii_payloads("one of two"), ascii_payloads("two of two")])
+    rows.unplug_in_the_middle(bench, "unplug.serial", plain)
+    rows.stall_meanwhile(bench, "stall.serial", plain)
+    flood(bench, plain)
+    for line in (plain, with_aim):
+        rows.unplug(bench, line)
+
+
+def flood(bench: Bench, line: Line) -> None:
+    """Send more scans than any hand makes; then, once the flood is over, one more."""
+    time.sleep(FLOOD_OVER_S)
+    for number in range(FLOOD_SCANS):
+        data = f"flood {number:04}".encode()
+        bench.write_down("flood", "flood", line.scanner, data, expect=Expect.EITHER)
+        rows.put_all(line, data)
+    time.sleep(FLOOD_OVER_S)
+    rows.one_after_another(bench, "flood", line, [("url", url("after the flood").encode())])
