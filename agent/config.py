@@ -21,7 +21,7 @@ from agent.adapters.console.server import Settings as ConsoleSettings
 from agent.adapters.ledger.settings import Settings as LedgerSettings
 from agent.adapters.scanners.app import Settings as AppSettings
 from agent.adapters.scanners.camera import Settings as CameraSettings
-from agent.adapters.scanners.hid import Settings as HidSettings
+from agent.adapters.scanners.hid_settings import Settings as HidSettings
 from agent.adapters.scanners.keyboard import Settings as KeyboardSettings
 from agent.adapters.scanners.network import Settings as NetworkSettings
 from agent.adapters.scanners.replay import Settings as ReplaySettings

@@ -83,8 +83,16 @@ def test_a_terminal_without_an_id_is_named_after_its_host(host: str, terminal: s
         (SCANNER + 'framing = "crx"', "$.scanners[0].framing", "allowed: cr, lf, crlf, tab, etx, idle"),
         (SCANNER + "timeout_ms = 5", "$.scanners[0].timeout_ms", ">= 20"),
         (SCANNER + "bytes_max = 8193", "$.scanners[0].bytes_max", "<= 8192"),
-        ('[[scanners]]\nid = "a"\ntype = "seral"', "$.scanners[0].type", "allowed: serial, hid, replay"),
-        ('[[scanners]]\nid = "a"', "$.scanners[0].type is missing", "serial, hid, replay"),
+        (
+            '[[scanners]]\nid = "a"\ntype = "seral"',
+            "$.scanners[0].type",
+            "allowed: serial, hid, keyboard, camera, network, app, replay",
+        ),
+        (
+            '[[scanners]]\nid = "a"',
+            "$.scanners[0].type is missing",
+            "serial, hid, keyboard, camera, network, app, replay",
+        ),
         ('[[scanners]]\nid = "a"\ntype = "serial"', "$.scanners[0].path is missing", "add it"),
         (SCANNER + SCANNER, "$.scanners[1].id", "'front'"),
         (SCANNER + SCANNER.replace("front", "back"), "$.scanners[1].path", "$.scanners[0]"),

@@ -10,7 +10,7 @@ from agent.adapters.scanners.app import Settings as AppSettings
 from agent.adapters.scanners.camera import CameraScanner
 from agent.adapters.scanners.camera import Settings as CameraSettings
 from agent.adapters.scanners.hid import HidScanner
-from agent.adapters.scanners.hid import Settings as HidSettings
+from agent.adapters.scanners.hid_settings import Settings as HidSettings
 from agent.adapters.scanners.hotplug import KernelEvents
 from agent.adapters.scanners.keyboard import KeyboardScanner
 from agent.adapters.scanners.keyboard import Settings as KeyboardSettings
