@@ -4,11 +4,11 @@ The law: bytes as the symbol holds them, nothing re-encoded. A part of a code in
 """
 
 from collections.abc import Sequence
-from typing import Any, cast
 
 import zxingcpp
 from PIL import Image
 
+from agent.adapters.vision.parts import is_part
 from agent.core.reading.piece import Piece
 from agent.core.reading.sightings import Box, Sighting
 from agent.core.reading.symbologies import Symbology
@@ -17,7 +17,6 @@ from agent.core.scan import SCAN_BYTES_MAX, ScanFault
 CODES_MAX = 16
 _AIM_BYTES = 3
 _ECI_BYTES = 7  # a backslash and six digits (AIM ITS/04-023)
-_STRUCTURED_APPEND = 0b0011  # ISO/IEC 18004, 7.4.1, mode indicators
 
 _FORMATS = zxingcpp.BarcodeFormat
 _READS: dict[Symbology, tuple[zxingcpp.BarcodeFormat, ...]] = {
@@ -102,7 +101,7 @@ def _sighting(code: zxingcpp.Barcode, look: str) -> Sighting | None:
     fault = None
     if len(data) > SCAN_BYTES_MAX:
         fault = ScanFault.OVER_LONG
-    elif symbology is Symbology.QR and _is_part(code):
+    elif is_part(code, symbology):
         fault = ScanFault.INCOMPLETE
     elif is_mixed:
         fault = ScanFault.DAMAGED  # several character sets in one code: no one reading of its bytes is right
@@ -124,41 +123,6 @@ def _eci(code: zxingcpp.Barcode, data: bytes) -> tuple[int | None, bool]:
     if body != data.replace(b"\\", b"\\\\"):
         return None, not data.isascii()
     return int(head[1:]), False
-
-
-def _is_part(code: zxingcpp.Barcode) -> bool:
-    """Say whether a QR code is one of several that make up a code (Structured Append, ISO/IEC 18004, 8).
-
-    zxing-cpp does not tell its callers. The mode indicator is the first four bits: the two by two modules in the corner
-    bottom right, from right to left, upwards, under the mask. A damaged corner can hide it; the code's own check then
-    refuses the part, since no part of a signed code verifies.
-    """
-    drawn: Any = code.to_image(add_quiet_zones=False)  # a buffer, which its type does not say
-    modules, extra = memoryview(drawn), cast("dict[str, Any]", code.extra or {})
-    mask = extra.get("DataMask")
-    side = modules.shape[0] - 1 if modules.shape is not None and modules.ndim == 2 else 0
-    if not isinstance(mask, int) or mask not in range(8) or side < 20:
-        return False
-    bits = 0
-    for row, column in ((side, side), (side, side - 1), (side - 1, side), (side - 1, side - 1)):
-        bits = bits << 1 | ((modules[row, column] == 0) ^ _is_masked(mask, row, column))
-    return bits == _STRUCTURED_APPEND
-
-
-def _is_masked(mask: int, row: int, column: int) -> bool:
-    """Say whether a mask turns a module over (ISO/IEC 18004, 7.8.2, table 10)."""
-    product = row * column
-    conditions = (
-        (row + column) % 2,
-        row % 2,
-        column % 3,
-        (row + column) % 3,
-        (row // 2 + column // 3) % 2,
-        product % 2 + product % 3,
-        (product % 2 + product % 3) % 2,
-        ((row + column) % 2 + product % 3) % 2,
-    )
-    return conditions[mask] == 0
 
 
 def _box(code: zxingcpp.Barcode) -> Box:

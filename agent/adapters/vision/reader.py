@@ -11,7 +11,7 @@ from PIL import Image
 
 from agent.adapters.vision import regions
 from agent.adapters.vision.decoder import Decoder
-from agent.adapters.vision.extra import Extra
+from agent.adapters.vision.extra import Extra, Look
 from agent.adapters.vision.motion import MotionGate
 from agent.adapters.vision.variants import VARIANTS, Variant
 from agent.core.reading.frame import Frame
@@ -31,6 +31,7 @@ DEFAULT_SYMBOLOGIES = (
 
 SEARCH_MS = 2_500  # how long after the last motion every frame is looked at
 IDLE_MS = 500  # between two looks at a picture in which nothing moves
+SETTLING_MS = 60  # between two looks at what moved lately and shows a code: another one beside it may be harder to read
 IN_SIGHT_MS = 150  # between two looks at a code that lies there; below any same-code interval worth setting
 EXTRA_AFTER_MS = 1_000  # without a read; the further decoders cost several times as much
 SIDE_PIXELS_MAX = 8_192  # of a frame; no camera here has more, and a hostile size must not become memory
@@ -55,6 +56,8 @@ class CodeReader:
         self._looked_at_ms: int | None = None
         self._read_at_ms: int | None = None
         self._turn = self._variant_turn = self._extra_turn = 0
+        self._plain = frozenset[Piece]()  # what the whole picture as it is showed last
+        self._read_by: Look | None = None  # what showed a code that the picture as it is does not
 
     def read(self, frame: Frame, at_ms: int) -> list[Piece]:
         """Return what was read for certain in this frame; at_ms of a clock that does not step. Never raises."""
@@ -73,7 +76,9 @@ class CodeReader:
             return []
         certain = self._sightings.certain(sightings, at_ms)
         if certain:
-            self._read_at_ms, self._searching_since_ms, self._turn = at_ms, at_ms, 0
+            if not self._is_in_sight(at_ms) and all(one.look == RAW for one in sightings):
+                self._read_by = None
+            self._read_at_ms = self._searching_since_ms = at_ms
         return certain
 
     def _is_searching(self, at_ms: int) -> bool:
@@ -87,44 +92,54 @@ class CodeReader:
             return True
         since_ms = at_ms - self._looked_at_ms
         if self._is_in_sight(at_ms):
-            return since_ms >= IN_SIGHT_MS or self._moved_at_ms == at_ms
+            gap_ms = SETTLING_MS if self._is_searching(at_ms) else IN_SIGHT_MS
+            return since_ms >= gap_ms or self._moved_at_ms == at_ms
         return self._is_searching(at_ms) or since_ms >= IDLE_MS
 
     def _look(self, picture: Image.Image, at_ms: int) -> list[Sighting]:
-        """Look once, by turns: the middle as it is, treated, the whole as it is, treated or by a further decoder."""
+        """Look once, by turns: the middle as it is, treated, the whole as it is, treated or by a further decoder.
+
+        A code in sight is looked for as it was read, too: it must not be out of sight because it is hard to read.
+        """
         turn, self._turn = self._turn, self._turn + 1
         if turn % 4 == 0 and picture.width * picture.height > regions.SMALL_PIXELS_MAX:
             middle, corner = regions.centre(picture)
             return _placed(self._decoder.read(middle, RAW), 1, corner)
-        if turn % 4 in {0, 2} or self._is_in_sight(at_ms):
-            return self._decoder.read(picture, RAW)
-        if turn % 4 == 3 and self._is_hard(at_ms) and (seen := self._look_further(picture)) is not None:
+        is_settled = self._is_in_sight(at_ms) and not self._is_searching(at_ms)
+        if turn % 4 in {0, 2} or (is_settled and (turn % 4 == 3 or self._read_by is None)):
+            seen = self._decoder.read(picture, RAW)
+            self._plain = frozenset(one.piece for one in seen)
             return seen
-        variant = VARIANTS[self._variant_turn % len(VARIANTS)]
-        self._variant_turn += 1
+        look = self._read_by if is_settled else self._further() if turn % 4 == 3 and self._is_hard(at_ms) else None
+        look = look or self._treated()
         middle, corner = regions.centre(picture)
-        return _placed(*look_treated(self._decoder, middle, variant), corner)
+        seen = _placed(look(middle), 1, corner)
+        if any(one.piece not in self._plain for one in seen):
+            self._read_by = look
+        return seen
 
     def _is_hard(self, at_ms: int) -> bool:
         since_ms = self._searching_since_ms
         return self._wants_extra and since_ms is not None and at_ms - since_ms >= EXTRA_AFTER_MS
 
-    def _look_further(self, picture: Image.Image) -> list[Sighting] | None:
+    def _further(self) -> Look | None:
         if self._extra is None:
             self._extra = Extra(self._symbologies, self._decoder)
-        looks = self._extra.looks
-        if not looks:
+        if not self._extra.looks:
             return None
-        look = looks[self._extra_turn % len(looks)]
         self._extra_turn += 1
-        middle, corner = regions.centre(picture)
-        return _placed(look(middle), 1, corner)
+        return self._extra.looks[(self._extra_turn - 1) % len(self._extra.looks)]
+
+    def _treated(self) -> Look:
+        variant = VARIANTS[self._variant_turn % len(VARIANTS)]
+        self._variant_turn += 1
+        return lambda picture: look_treated(self._decoder, picture, variant)
 
 
-def look_treated(decoder: Decoder, picture: Image.Image, variant: Variant) -> tuple[list[Sighting], float]:
-    """Return what a treated picture shows, at the places of the treated one, and its zoom."""
+def look_treated(decoder: Decoder, picture: Image.Image, variant: Variant) -> list[Sighting]:
+    """Return what a treated picture shows, at the places of the untreated one."""
     treated, zoom = variant.apply(picture)
-    return decoder.read(treated, variant.name, is_global=variant.is_global), zoom
+    return _placed(decoder.read(treated, variant.name, is_global=variant.is_global), zoom, (0, 0))
 
 
 def _placed(sightings: list[Sighting], zoom: float, corner: tuple[int, int]) -> list[Sighting]:

@@ -9,7 +9,7 @@ from agent.adapters.vision.extra import Extra
 from agent.adapters.vision.reader import look_treated
 from agent.adapters.vision.variants import VARIANTS, WORK_PIXELS_MAX
 from agent.core.reading.piece import Piece
-from agent.core.reading.sightings import RAW, Box, Sighting, agreed
+from agent.core.reading.sightings import RAW, Sighting, agreed
 from agent.core.reading.symbologies import Symbology
 
 _SYMBOLOGIES = tuple(kind for kind in Symbology if kind is not Symbology.HAN_XIN)  # zxing-cpp reads no Han Xin
@@ -34,8 +34,7 @@ def _looks(picture: Image.Image) -> Iterator[tuple[str, list[Sighting]]]:
     yield RAW, Decoder(_SYMBOLOGIES).read(picture, RAW)
     decoder = Decoder(_TREATED)
     for variant in VARIANTS:
-        seen, zoom = look_treated(decoder, picture, variant)
-        yield variant.name, [one._replace(box=Box(*(int(side / zoom) for side in one.box))) for one in seen]
+        yield variant.name, look_treated(decoder, picture, variant)
     if picture.width * picture.height <= WORK_PIXELS_MAX:
         for further in Extra(_TREATED, decoder).looks:
             seen = further(picture)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from PIL import Image, ImageChops, ImageFilter, ImageOps
 
+_OFFSET, _NOISE_LEVELS = 128, 5
 WORK_PIXELS_MAX = 2_000_000  # of a treated picture; a larger one is treated less enlarged, or made smaller
 
 
@@ -47,6 +48,21 @@ def _local_contrast(radius: int) -> Callable[[Image.Image], Image.Image]:
     return treat
 
 
+def _own_threshold(radius: int) -> Callable[[Image.Image], Image.Image]:
+    """Make each pixel black or white by the mean around it: shade falls away altogether, and faint print is as black.
+
+    What is a few levels from the mean is noise and becomes paper.
+    """
+    smooth, mean = ImageFilter.GaussianBlur(0.8), ImageFilter.BoxBlur(radius)
+    black_or_white = [0 if level < _OFFSET else 255 for level in range(256)]
+
+    def treat(picture: Image.Image) -> Image.Image:
+        difference = ImageChops.subtract(picture.filter(smooth), picture.filter(mean), offset=_OFFSET + _NOISE_LEVELS)
+        return difference.point(black_or_white)
+
+    return treat
+
+
 def _deblurred(picture: Image.Image) -> Image.Image:
     """Undo a lens's blur by Van Cittert's iteration: add what blurring the result would take away."""
     blur = ImageFilter.GaussianBlur(4)
@@ -62,11 +78,14 @@ def _deblurred(picture: Image.Image) -> Image.Image:
 VARIANTS = (
     Variant("sharper", 1, _sharper(1.5, 200)),
     Variant("2x sharper", 2, _sharper(3, 300)),
+    Variant("own threshold", 1, _own_threshold(15), is_global=True),
     Variant("local contrast", 1, _local_contrast(20)),
     Variant("2x smoothed", 2, lambda picture: picture.filter(ImageFilter.GaussianBlur(1.5)), is_global=True),
     Variant("2x", 2, lambda picture: picture),
+    Variant("fine own threshold", 1, _own_threshold(7), is_global=True),
     Variant("median", 1, lambda picture: picture.filter(ImageFilter.MedianFilter(3))),
     Variant("coarse local contrast", 1, _local_contrast(32)),
+    Variant("coarse own threshold", 1, _own_threshold(30), is_global=True),
     Variant("2x crisper", 2, _sharper(2, 200)),
     Variant("half", 0.5, lambda picture: picture, is_global=True),
     Variant("2x deblurred", 2, _deblurred),
