@@ -12,6 +12,7 @@ from PIL import Image
 from agent.adapters.vision import regions
 from agent.adapters.vision.decoder import Decoder
 from agent.adapters.vision.extra import Extra
+from agent.adapters.vision.fitted import Fitted
 from agent.adapters.vision.motion import MotionGate
 from agent.adapters.vision.variants import VARIANTS, Variant
 from agent.core.reading.frame import Frame
@@ -33,6 +34,7 @@ SEARCH_MS = 2_500  # how long after the last motion every frame is looked at
 IDLE_MS = 500  # between two looks at a picture in which nothing moves
 IN_SIGHT_MS = 150  # between two looks at a code that lies there; below any same-code interval worth setting
 EXTRA_AFTER_MS = 1_000  # without a read; the further decoders cost several times as much
+FITTED_AFTER_MS = 500  # without a read; a fit costs ten times a treatment
 SIDE_PIXELS_MAX = 8_192  # of a frame; no camera here has more, and a hostile size must not become memory
 
 
@@ -46,6 +48,7 @@ class CodeReader:
     def __init__(self, symbologies: Sequence[Symbology] = (), *, extra: bool = True) -> None:
         self._symbologies = tuple(symbologies) or DEFAULT_SYMBOLOGIES
         self._decoder = Decoder(self._symbologies)
+        self._fitted = Fitted(self._symbologies)
         self._wants_extra = extra
         self._extra: Extra | None = None
         self._gate = MotionGate()
@@ -54,7 +57,7 @@ class CodeReader:
         self._moved_at_ms = 0
         self._looked_at_ms: int | None = None
         self._read_at_ms: int | None = None
-        self._turn = self._variant_turn = self._extra_turn = 0
+        self._turn = self._variant_turn = self._extra_turn = self._fitted_turn = 0
 
     def read(self, frame: Frame, at_ms: int) -> list[Piece]:
         """Return what was read for certain in this frame; at_ms of a clock that does not step. Never raises."""
@@ -100,10 +103,21 @@ class CodeReader:
             return self._decoder.read(picture, RAW)
         if turn % 4 == 3 and self._is_hard(at_ms) and (seen := self._look_further(picture)) is not None:
             return seen
+        if self._is_blurred(at_ms):
+            middle, corner = regions.centre(picture)
+            self._fitted_turn += 1
+            return _placed(self._fitted.read(middle, self._fitted_turn - 1), 1, corner)
         variant = VARIANTS[self._variant_turn % len(VARIANTS)]
         self._variant_turn += 1
         middle, corner = regions.centre(picture)
         return _placed(*look_treated(self._decoder, middle, variant), corner)
+
+    def _is_blurred(self, at_ms: int) -> bool:
+        """Say whether bars are fitted now: two of three treated looks, once the first treatments have shown nothing."""
+        since_ms = self._searching_since_ms
+        if not self._fitted.is_wanted or since_ms is None or at_ms - since_ms < FITTED_AFTER_MS:
+            return False
+        return (self._variant_turn + self._fitted_turn) % 3 != 0 and self._is_searching(at_ms)
 
     def _is_hard(self, at_ms: int) -> bool:
         since_ms = self._searching_since_ms
