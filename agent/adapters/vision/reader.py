@@ -12,6 +12,7 @@ from PIL import Image
 from agent.adapters.vision import regions
 from agent.adapters.vision.decoder import Decoder
 from agent.adapters.vision.extra import Extra, Look
+from agent.adapters.vision.fitted import Fitted
 from agent.adapters.vision.motion import MotionGate
 from agent.adapters.vision.variants import VARIANTS, Variant
 from agent.core.reading.frame import Frame
@@ -34,6 +35,7 @@ IDLE_MS = 500  # between two looks at a picture in which nothing moves
 SETTLING_MS = 60  # between two looks at what moved lately and shows a code: another one beside it may be harder to read
 IN_SIGHT_MS = 150  # between two looks at a code that lies there; below any same-code interval worth setting
 EXTRA_AFTER_MS = 1_000  # without a read; the further decoders cost several times as much
+FITTED_AFTER_MS = 500  # without a read; a fit costs ten times a treatment
 SIDE_PIXELS_MAX = 8_192  # of a frame; no camera here has more, and a hostile size must not become memory
 
 
@@ -47,6 +49,7 @@ class CodeReader:
     def __init__(self, symbologies: Sequence[Symbology] = (), *, extra: bool = True) -> None:
         self._symbologies = tuple(symbologies) or DEFAULT_SYMBOLOGIES
         self._decoder = Decoder(self._symbologies)
+        self._fitted = Fitted(self._symbologies)
         self._wants_extra = extra
         self._extra: Extra | None = None
         self._gate = MotionGate()
@@ -55,7 +58,7 @@ class CodeReader:
         self._moved_at_ms = 0
         self._looked_at_ms: int | None = None
         self._read_at_ms: int | None = None
-        self._turn = self._variant_turn = self._extra_turn = 0
+        self._turn = self._variant_turn = self._extra_turn = self._fitted_turn = 0
         self._plain = frozenset[Piece]()  # what the whole picture as it is showed last
         self._read_by: Look | None = None  # what showed a code that the picture as it is does not
 
@@ -110,13 +113,23 @@ class CodeReader:
             seen = self._decoder.read(picture, RAW)
             self._plain = frozenset(one.piece for one in seen)
             return seen
-        look = self._read_by if is_settled else self._further() if turn % 4 == 3 and self._is_hard(at_ms) else None
+        look = self._read_by
+        if not is_settled:
+            look = self._fits() if self._is_blurred(at_ms) else None
+            look = look or (self._further() if turn % 4 == 3 and self._is_hard(at_ms) else None)
         look = look or self._treated()
         middle, corner = regions.centre(picture)
         seen = _placed(look(middle), 1, corner)
         if any(one.piece not in self._plain for one in seen):
             self._read_by = look
         return seen
+
+    def _is_blurred(self, at_ms: int) -> bool:
+        """Say whether bars are fitted now: two of three treated looks, once the first treatments have shown nothing."""
+        since_ms = self._searching_since_ms
+        if not self._fitted.is_wanted or since_ms is None or at_ms - since_ms < FITTED_AFTER_MS:
+            return False
+        return (self._variant_turn + self._fitted_turn) % 3 != 0 and self._is_searching(at_ms)
 
     def _is_hard(self, at_ms: int) -> bool:
         since_ms = self._searching_since_ms
@@ -129,6 +142,10 @@ class CodeReader:
             return None
         self._extra_turn += 1
         return self._extra.looks[(self._extra_turn - 1) % len(self._extra.looks)]
+
+    def _fits(self) -> Look:
+        turn, self._fitted_turn = self._fitted_turn, self._fitted_turn + 1
+        return lambda picture: self._fitted.read(picture, turn)
 
     def _treated(self) -> Look:
         variant = VARIANTS[self._variant_turn % len(VARIANTS)]

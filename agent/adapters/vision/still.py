@@ -6,6 +6,7 @@ from PIL import Image
 
 from agent.adapters.vision.decoder import Decoder
 from agent.adapters.vision.extra import Extra
+from agent.adapters.vision.fitted import LOOKS, Fitted
 from agent.adapters.vision.reader import look_treated
 from agent.adapters.vision.variants import VARIANTS, WORK_PIXELS_MAX
 from agent.core.reading.piece import Piece
@@ -39,3 +40,7 @@ def _looks(picture: Image.Image) -> Iterator[tuple[str, list[Sighting]]]:
         for further in Extra(_TREATED, decoder).looks:
             seen = further(picture)
             yield (seen[0].look if seen else ""), seen
+        fitted = Fitted(_TREATED)
+        for turn in range(LOOKS):
+            seen = fitted.read(picture, turn)
+            yield "fitted bars", seen
