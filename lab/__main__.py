@@ -4,6 +4,7 @@ Exit status: 0 all exact or refused aloud, 1 something was wrong, 2 the laborato
 """
 
 import argparse
+import os
 import shutil
 import sys
 import tempfile
@@ -37,6 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
         if (folder / "journal").exists():
             shutil.rmtree(folder / "journal")  # an older run's lines must not count
         print(f"Booting {parts.kernel.name} with {parts.qemu}.", flush=True)
+        print(f"The load of this machine is {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors.", flush=True)
         ended = run(parts, folder, CODE, Path(sys.executable), " ".join(args.plays), TIME_S_MAX)
         return conclude(folder / "journal", ended)
     finally:
@@ -52,7 +54,7 @@ def conclude(journal: Path, ended: Ended) -> int:
     show_table(verdict)
     for fault in [*broken, *verdict.faults][:FAULTS_SHOWN]:
         print(f"FAULT: {fault}")
-    print(f"The machine ran for {ended.took_s:.0f} s.")
+    print(f"The machine ran for {ended.took_s:.0f} s; the load is {os.getloadavg()[0]:.1f} now.")
     print(verdict)
     return 0 if verdict.is_good and not broken else 1
 
@@ -69,12 +71,14 @@ def guest_faults(journal: Path, ended: Ended) -> list[str]:
 
 
 def show_table(verdict: Verdict) -> None:
-    """Print what came of the scans, row by row."""
-    print(f"\n{'row':18}{'scans':>7}{'exact':>7}{'refused':>9}{'silently wrong':>16}")
+    """Print what came of the scans, row by row, and as what they were refused."""
+    print(f"\n{'row':18}{'sent':>7}{'exact':>7}{'refused':>9}{'silently wrong':>16}  refused as")
     for name in [*ROWS_MIN, *(verdict.rows.keys() - ROWS_MIN.keys())]:
         if name in verdict.rows:
             row = verdict.rows[name]
-            print(f"{name:18}{row.scans:7}{row.exact:7}{row.refused:9}{row.silent:16}")
+            faults = ", ".join(f"{count} {fault}" for fault, count in sorted(row.faults.items()))
+            needless = f" ({row.needless} without need)" if row.needless else ""
+            print(f"{name:18}{row.scans:7}{row.exact:7}{row.refused:9}{row.silent:16}  {faults}{needless}")
     print()
 
 

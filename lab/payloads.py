@@ -59,6 +59,11 @@ def chinese(seed: str) -> str:
     return drawn(HAN, 16, seed) + drawn(DIGITS, 8, seed)
 
 
+def accented(seed: str, letters: str) -> str:
+    """Return a name with letters of that language that are typed with a dead key."""
+    return f"{drawn(letters, 8, seed)} {drawn(DIGITS, 6, seed)} {drawn(letters + 'aenorst', 8, seed + '.')}"
+
+
 ASCII_KINDS: dict[str, Callable[[str], str]] = {
     "ehc1": ehc1, "hc1": hc1, "shc": shc, "vds-nc": vds_nc, "gs1": gs1, "aim": aim, "url": url,
 }  # fmt: skip

@@ -6,7 +6,7 @@ sent is silently wrong. The floors below make a run fail that proved nothing.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lab.journal import Expect, Heard, Sent
 
@@ -20,15 +20,23 @@ ROWS_MIN: Mapping[str, int] = {
     "serial": 18,
     "serial.aim": 3,
     "camera": 6,
+    "camera.next": 4,
+    "keyboard.caps": 3,
+    "keyboard.dead": 6,
+    "keyboard.alt": 2,
     "two at once": 14,
     "eight at once": 56,
+    "hot-plug": 1,
     "unplug.serial": 4,
     "unplug.keyboard": 4,
     "unplug.hid": 4,
+    "unplug.camera": 2,
     "stall.serial": 4,
     "stall.keyboard": 4,
     "stall.hid": 4,
-    "flood": 100,
+    "flood.serial": 100,
+    "flood.keyboard": 100,
+    "flood.hid": 100,
     "agent": 4,
 }
 KINDS_MIN: Mapping[str, int] = {
@@ -43,13 +51,14 @@ COVERS_MANY = frozenset({"lost", "flood"})  # one such fault speaks for every sc
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of the table. needless: refused though nothing was done to it."""
+    """One row of the table. needless: refused though nothing was done to it; faults: as what it was refused."""
 
     scans: int = 0
     exact: int = 0
     refused: int = 0
     silent: int = 0
     needless: int = 0
+    faults: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +102,7 @@ def judge(
         by_scanner.setdefault(one.scanner, ([], []))[0].append(one)
     for came in heard:
         by_scanner.setdefault(came.scanner, ([], []))[1].append(came)
-    outcomes: list[tuple[Sent, str]] = []
+    outcomes: list[Outcome] = []
     invented, words = 0, list[str]()
     for name, (those_sent, those_heard) in by_scanner.items():
         found, strange = _follow(those_sent, those_heard)
@@ -101,9 +110,9 @@ def judge(
         invented += len(strange)
         words += [f"{name} emitted {len(came.data)} bytes that nobody sent" for came in strange]
     rows = _table(outcomes)
-    words += [f"{one.scanner}, {one.kind} ({one.row}): {what}" for one, what in outcomes if what in WRONG]
+    words += [f"{one.scanner}, {one.kind} ({one.row}): {what}" for one, what, _ in outcomes if what in WRONG]
     words += _below_floors(rows, Counter(one.kind for one in sent), rows_min, kinds_min, scans_min)
-    must = [what for one, what in outcomes if one.expect is Expect.EXACT]
+    must = [what for one, what, _ in outcomes if one.expect is Expect.EXACT]
     if must and must.count(EXACT) < EXACT_MIN * len(must):
         words.append(f"only {must.count(EXACT)} of {len(must)} scans that nothing was done to came out exactly")
     return Verdict(rows, invented, tuple(words))
@@ -112,11 +121,12 @@ def judge(
 EXACT, REFUSED, NEEDLESS = "exact", "refused", "refused without need"
 MISSING, WHOLE, TWICE = "neither came out nor was refused", "came out whole though it was cut", "came out twice"
 WRONG = frozenset({MISSING, WHOLE, TWICE})
+Outcome = tuple[Sent, str, str | None]  # a scan, what came of it, the fault it was refused with
 
 
-def _follow(sent: Sequence[Sent], heard: Iterable[Heard]) -> tuple[list[tuple[Sent, str]], list[Heard]]:
+def _follow(sent: Sequence[Sent], heard: Iterable[Heard]) -> tuple[list[Outcome], list[Heard]]:
     """Follow one scanner: what came of each scan, and what came that was never sent, or sent before another one."""
-    outcomes: list[tuple[Sent, str]] = []
+    outcomes: list[Outcome] = []
     strange: list[Heard] = []
     faults: list[str] = []
     next_sent = 0
@@ -129,7 +139,7 @@ def _follow(sent: Sequence[Sent], heard: Iterable[Heard]) -> tuple[list[tuple[Se
             strange.append(came)
             continue
         outcomes += _passed_over(sent[next_sent:at], faults)
-        outcomes.append((sent[at], WHOLE if sent[at].expect is Expect.REFUSED else EXACT))
+        outcomes.append((sent[at], WHOLE if sent[at].expect is Expect.REFUSED else EXACT, None))
         faults, next_sent = [], at + 1
     return outcomes + _passed_over(sent[next_sent:], faults), strange
 
@@ -138,17 +148,23 @@ def _is_it(came: Heard, sent: Sent) -> bool:
     return came.data == sent.data and (sent.aim is None or came.aim == sent.aim)
 
 
-def _passed_over(sent: Sequence[Sent], faults: Sequence[str]) -> list[tuple[Sent, str]]:
+def _passed_over(sent: Sequence[Sent], faults: Sequence[str]) -> list[Outcome]:
     """Say what came of scans that did not come out: each needs a fault, unless one fault speaks for many."""
-    room = len(sent) if COVERS_MANY.intersection(faults) else len(faults)
-    refused = [(one, NEEDLESS if one.expect is Expect.EXACT else REFUSED) for one in sent[:room]]
-    return refused + [(one, MISSING) for one in sent[room:]]
+    many = next((fault for fault in faults if fault in COVERS_MANY), None)
+    spoken = [*faults, *[many] * len(sent)] if many is not None else faults
+    refused = [
+        (one, NEEDLESS if one.expect is Expect.EXACT else REFUSED, fault)
+        for one, fault in zip(sent, spoken, strict=False)
+    ]
+    return [*refused, *((one, MISSING, None) for one in sent[len(refused) :])]
 
 
-def _table(outcomes: Iterable[tuple[Sent, str]]) -> dict[str, Row]:
+def _table(outcomes: Iterable[Outcome]) -> dict[str, Row]:
     counts: dict[str, Counter[str]] = {}
-    for one, what in outcomes:
+    faults: dict[str, Counter[str]] = {}
+    for one, what, fault in outcomes:
         counts.setdefault(one.row, Counter())[what] += 1
+        faults.setdefault(one.row, Counter()).update([fault] if fault else [])
     return {
         row: Row(
             scans=count.total(),
@@ -156,6 +172,7 @@ def _table(outcomes: Iterable[tuple[Sent, str]]) -> dict[str, Row]:
             refused=count[REFUSED] + count[NEEDLESS],
             silent=sum(count[what] for what in WRONG),
             needless=count[NEEDLESS],
+            faults=dict(faults[row]),
         )
         for row, count in counts.items()
     }

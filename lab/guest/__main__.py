@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lab.guest import agent_rows, camera_rows, hid_rows, keyboard_rows, serial_rows
+from lab.guest import agent_rows, camera_rows, hid_rows, keyboard_rows, mixed_rows, serial_rows, uinput, vivid
 from lab.guest.bench import FOLDER, Bench
 
 RULES = Path(__file__).parents[2] / "systemd/udev"
@@ -19,6 +19,7 @@ PLAYS: dict[str, Callable[[Bench], None]] = {
     "keyboard-usb": keyboard_rows.play_usb,
     "hid": hid_rows.play,
     "hid-usb": hid_rows.play_usb,
+    "mixed": mixed_rows.play,
     "camera": camera_rows.play,
 }
 
@@ -58,7 +59,9 @@ def played(name: str, play: Callable[[Bench], None], bench: Bench) -> bool:
 def settings_of(plays: list[str]) -> list[dict[str, Any]]:
     """Return the scanners that these plays need."""
     rooms = {"serial": serial_rows, "keyboard": keyboard_rows, "hid": hid_rows, "camera": camera_rows}
-    return [one for name, room in rooms.items() if any(p.startswith(name) for p in plays) for one in room.settings()]
+    needed = {"serial", "keyboard", "hid"} if "mixed" in plays else set[str]()
+    needed |= {name for name in rooms if any(play.startswith(name) for play in plays)}
+    return [one for name, room in rooms.items() if name in needed for one in room.settings()]
 
 
 def wake_udev() -> None:
@@ -67,6 +70,7 @@ def wake_udev() -> None:
     rules.mkdir(parents=True)
     for path in RULES.rglob("*.rules"):
         (rules / path.name).write_text(path.read_text().replace('GROUP="scanward-scanners", ', ""))
+    (rules / "70-lab.rules").write_text(uinput.RULE + vivid.RULE)
     subprocess.run(["/lib/systemd/systemd-udevd", "--daemon"], check=True, env={"PATH": os.defpath})
 
 

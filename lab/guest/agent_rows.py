@@ -8,8 +8,6 @@ import hashlib
 import json
 import multiprocessing
 import os
-import signal
-import subprocess
 import sys
 import time
 import urllib.error
@@ -17,13 +15,16 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import IO
 
+import agent.app  # noqa: F401 — loaded once, for the fork that is the agent
+from agent.cli import main
 from agent.core.transaction import record_of
 from lab.guest import rows
 from lab.guest.bench import FOLDER, Bench
 from lab.guest.channel import Channel
 from lab.guest.hid_rows import DESCRIPTOR, Pos
-from lab.guest.keyboard_rows import LINKS, Typing
+from lab.guest.keyboard_rows import Typing
 from lab.guest.serial_rows import Line, path_of
 from lab.guest.uhid import HidDevice
 from lab.journal import Heard, heard_line
@@ -75,7 +76,7 @@ def play(bench: Bench) -> None:
     pos = Pos("agent-hid", "]Q1", HidDevice("Lab Scanner", "LABPOS3", DESCRIPTOR, product=0x0402))
     channels: Sequence[Channel] = (line, pos, keyboard)
     config = CONFIG.format(
-        home=HOME, serial=path_of(4), keyboard=LINKS / keyboard.scanner, platform=PLATFORM_PORT, console=CONSOLE_PORT
+        home=HOME, serial=path_of(4), keyboard=keyboard.link, platform=PLATFORM_PORT, console=CONSOLE_PORT
     )
     (HOME / "agent.toml").write_text(config)
     platform = multiprocessing.get_context("fork").Process(target=_serve, daemon=True)
@@ -84,16 +85,17 @@ def play(bench: Bench) -> None:
         channel.plug_in()
     _until((HOME / "platform/root.json").exists, START_S_MAX, "the platform makes its keys")
     with (FOLDER / "agent-log").open("wb") as log:
-        agent = subprocess.Popen(
-            [sys.executable, "-m", "agent", "run", "--config", HOME / "agent.toml"], stdout=log, stderr=log
-        )
+        agent = multiprocessing.get_context("fork").Process(target=_run, args=(log,))
+        agent.start()
         try:
             _until(lambda: _is_ready(len(channels)), START_S_MAX, "the agent trusts and sees its scanners")
             bench.say("the agent is ready")
             codes = _scan(bench, channels)
         finally:
-            agent.send_signal(signal.SIGTERM)
-            status = agent.wait(RECORDED_S_MAX)
+            agent.terminate()
+            agent.join(RECORDED_S_MAX)
+            status = agent.exitcode
+            agent.kill()
     platform.kill()
     _tell_from_the_ledger(codes)
     for channel in channels:
@@ -124,10 +126,8 @@ def _scan(bench: Bench, channels: Sequence[Channel]) -> dict[bytes, bytes]:
 def _tell_from_the_ledger(codes: dict[bytes, bytes]) -> None:
     """Write down what the ledger's decisions say came out of each scanner."""
     records = HOME / "records.jsonl"
-    subprocess.run(
-        [sys.executable, "-m", "agent", "queue", "export", "--config", HOME / "agent.toml", "--out", records],
-        check=True,
-    )
+    if main(["queue", "export", "--config", str(HOME / "agent.toml"), "--out", str(records)]) != 0:
+        raise ChildProcessError("the ledger cannot be exported")
     with (FOLDER / "heard").open("a", encoding="ascii") as heard:
         for line in records.read_text().splitlines():
             record = record_of(bytes.fromhex(json.loads(line)["envelope"]))
@@ -136,6 +136,16 @@ def _tell_from_the_ledger(codes: dict[bytes, bytes]) -> None:
                 replay_id = record.get(18)
                 data = codes.get(replay_id, b"") if isinstance(replay_id, bytes) else b""
                 heard.write(heard_line(Heard(str(record[23]), data, None, fault)))
+
+
+def _run(log: IO[bytes]) -> None:
+    """Be the agent until it ends: `scanward run` without a second start of Python, which takes minutes here."""
+    os.dup2(log.fileno(), 1)
+    os.dup2(log.fileno(), 2)
+    status = main(["run", "--config", str(HOME / "agent.toml")])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def _serve() -> None:

@@ -9,6 +9,8 @@ from lab.guest.listener import Listener
 from lab.journal import Expect, Sent, sent_line
 
 HEARD_S_MAX = 20.0
+LINK_S_MAX = 20.0
+LOOK_S = 0.01
 FOLDER = Path("/run/lab")
 
 
@@ -41,6 +43,19 @@ class Bench:
         before = self.listener.presences(scanner)
         plug_in()
         self.listener.until_presence(scanner, "present", before + 1)
+
+    def found(self, scanner: str, plug_in: Callable[[], object], link: Path) -> float:
+        """Plug in as `plugged` does; return how long (s) the agent took from the moment the device had its link."""
+        before = self.listener.presences(scanner)
+        plug_in()
+        end_s = time.monotonic() + LINK_S_MAX
+        while not link.exists():
+            if time.monotonic() > end_s:
+                raise TimeoutError(f"udev makes no {link}")
+            time.sleep(LOOK_S)
+        there_s = time.monotonic()
+        self.listener.until_presence(scanner, "present", before + 1)
+        return time.monotonic() - there_s
 
     def unplugged(self, scanner: str, unplug: Callable[[], object]) -> None:
         """Pull something out and wait until its scanner says that it is gone."""

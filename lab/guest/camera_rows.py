@@ -1,15 +1,13 @@
 """A camera: vivid shows codes to the agent's camera scanner. The codes are drawn by another library than reads them."""
 
-from pathlib import Path
 from typing import Any
 
 import segno
 
-from lab.guest.bench import HEARD_S_MAX, Bench
-from lab.guest.vivid import Camera
-from lab.payloads import all_payloads
+from lab.guest.bench import Bench
+from lab.guest.vivid import LINK, Camera
+from lab.payloads import all_payloads, url
 
-LINK = Path("/run/tmp/camera")
 SCANNER = "camera"
 
 
@@ -19,14 +17,26 @@ def settings() -> list[dict[str, Any]]:
 
 
 def play(bench: Bench) -> None:
-    """Hold up one code after another."""
-    camera = Camera(LINK)
+    """Hold up one code after another; change codes without a pause; pull the plug while one is held up."""
+    camera = Camera()
     bench.plugged(SCANNER, camera.plug_in)
     for kind, data in all_payloads("camera"):
-        before = bench.listener.heard(SCANNER)
-        bench.write_down("camera", kind, SCANNER, data)
-        code = segno.make_qr(data, error="m", boost_error=False)
-        camera.show([[bool(module) for module in row] for row in code.matrix])
-        bench.listener.until_heard(SCANNER, before + 1, HEARD_S_MAX)
+        hold_up(bench, "camera", camera, kind, data)
         camera.show([])
     bench.say("camera")
+    for number in range(4):
+        hold_up(bench, "camera.next", camera, "url", url(f"camera.next {number}").encode())
+    bench.say("camera.next")
+    for number in range(2):
+        bench.unplugged(SCANNER, camera.unplug)
+        bench.plugged(SCANNER, camera.plug_in)
+        hold_up(bench, "unplug.camera", camera, "url", url(f"unplug.camera {number}").encode())
+    bench.say("unplug.camera")
+    bench.unplugged(SCANNER, camera.unplug)
+
+
+def hold_up(bench: Bench, row: str, camera: Camera, kind: str, data: bytes) -> None:
+    """Show a code until something has come of it, and on."""
+    code = segno.make_qr(data, error="m", boost_error=False)
+    modules = [[bool(module) for module in line] for line in code.matrix]
+    bench.scan(row, kind, SCANNER, data, lambda: camera.show(modules))

@@ -77,6 +77,7 @@ def play(bench: Bench) -> None:
     rows.unplug_in_the_middle(bench, "unplug.hid", pos)
     rows.stall_meanwhile(bench, "stall.hid", pos)
     overflow(bench, pos)
+    rows.flood(bench, "flood.hid", pos)
     rows.unplug(bench, pos)
 
 

@@ -3,21 +3,27 @@
 What is typed comes from the X keyboard extension's tables, not from the agent's layouts.
 """
 
-from pathlib import Path
+import errno
+import fcntl
+import os
+import time
 from typing import Any
 
 from lab.guest import rows
 from lab.guest.bench import Bench
-from lab.guest.gadget import KEYBOARD, MAKER, PRODUCT, Gadget
-from lab.guest.layouts import ALT_GR, CTRL, ENTER, SHIFT, SPACE, strokes_of
-from lab.guest.uinput import Keyboard, records_of
-from lab.payloads import ascii_payloads
+from lab.guest.gadget import KEYBOARD, Gadget
+from lab.guest.layouts import ALT_GR, CTRL, ENTER, SHIFT, SPACE, Strokes, alt_strokes, caps_strokes, strokes_of
+from lab.guest.uinput import EVIOCGRAB, Keyboard, link_of, records_of
+from lab.journal import Expect
+from lab.payloads import accented, ascii_payloads, chinese
 from lab.verdict import LAYOUTS
 
 TIMEOUT_MS = 3_000
-LINKS = Path("/run/tmp")
 STROKES_A_PART = 4
+STROKE_S = 0.001  # the fastest a USB keyboard can: one report in each frame of full speed
 USB_NUMBER, REPORT_BYTES = 2, 8
+DEAD_KEYS = {"de": "éèêâúô", "fr": "êëâîôüï", "es": "áéíóúüàê"}
+ALT_CODES = {"cn": "unicode"}
 USB_KINDS = {"gs1", "aim", "url"}  # the short ones: a real keyboard is polled, two reports a character
 
 
@@ -25,16 +31,22 @@ class Typing:
     """A keyboard of uinput, set to one layout."""
 
     aim = None
-    pause_s = 0.002
+    pause_s = STROKE_S * STROKES_A_PART
 
     def __init__(self, layout: str, scanner: str | None = None) -> None:
         self.scanner, self._layout = scanner or f"keyboard-{layout}", layout
-        keyboard = Keyboard(LINKS / self.scanner, f"Lab Scanner {layout}", 0x0300 + LAYOUTS.index(layout))
-        self.plug_in, self.unplug, self.put = keyboard.plug_in, keyboard.unplug, keyboard.put
+        keyboard = Keyboard(f"Lab {self.scanner}", 0x0300 + LAYOUTS.index(layout))
+        self.link, self.plug_in, self.unplug, self.put = (
+            keyboard.link, keyboard.plug_in, keyboard.unplug, keyboard.put,
+        )  # fmt: skip
 
     def parts(self, data: bytes) -> list[bytes]:
         """Return the key strokes, Enter last, a few at a time."""
-        records = records_of([*strokes_of(data.decode("ascii"), self._layout), (ENTER, 1), (ENTER, 0)])
+        return self.typed(strokes_of(data.decode(), self._layout))
+
+    def typed(self, strokes: Strokes) -> list[bytes]:
+        """Return these key strokes and Enter as parts."""
+        records = records_of([*strokes, (ENTER, 1), (ENTER, 0)])
         return [b"".join(records[at : at + STROKES_A_PART]) for at in range(0, len(records), STROKES_A_PART)]
 
 
@@ -81,11 +93,12 @@ USAGES = {
 
 def settings() -> list[dict[str, Any]]:
     """Return the scanners of these rows."""
-    usb = f"/dev/input/by-id/usb-{MAKER}_{PRODUCT}_LABKEYS-event-kbd"
+    usb = "usb:0c2e:0201:LABKEYS"
     common = {"type": "keyboard", "timeout_ms": TIMEOUT_MS, "terminator": "enter"}
     return [
         *(
-            {"id": f"keyboard-{name}", "path": str(LINKS / f"keyboard-{name}"), "layout": name, **common}
+            {"id": f"keyboard-{name}", "path": str(link_of(f"Lab keyboard-{name}")), "layout": name, **common}
+            | ({"alt_codes": ALT_CODES[name]} if name in ALT_CODES else {})
             for name in LAYOUTS
         ),
         {"id": UsbKeyboard.scanner, "path": usb, "layout": "us", **common},
@@ -95,14 +108,52 @@ def settings() -> list[dict[str, Any]]:
 def play(bench: Bench) -> None:
     """Play every row of keyboard scanners."""
     keyboards = [Typing(layout) for layout in LAYOUTS]
-    for layout, keyboard in zip(LAYOUTS, keyboards, strict=True):
-        rows.plug_in(bench, keyboard)
+    rows.plug_in_all(bench, keyboards)
+    by_layout = dict(zip(LAYOUTS, keyboards, strict=True))
+    for layout, keyboard in by_layout.items():
         rows.one_after_another(bench, f"keyboard.{layout}", keyboard, ascii_payloads(f"keyboard {layout}"))
-    rows.at_once(bench, "eight at once", keyboards, [ascii_payloads(f"eight, {layout}") for layout in LAYOUTS])
-    rows.unplug_in_the_middle(bench, "unplug.keyboard", keyboards[2])
-    rows.stall_meanwhile(bench, "stall.keyboard", keyboards[0])
+    us = by_layout["us"]
+    for kind, data in ascii_payloads("keyboard.caps"):
+        if kind in USB_KINDS:
+            type_out(bench, "keyboard.caps", kind, us, data, caps_strokes(data.decode("ascii"), "us"))
+    for layout, letters in DEAD_KEYS.items():
+        for turn in ("first", "second"):
+            text = accented(f"{layout}, {turn}", letters)
+            type_out(bench, "keyboard.dead", "accents", by_layout[layout], text.encode(), strokes_of(text, layout))
+    for turn in ("first", "second"):
+        text = chinese(f"keyboard.alt, {turn}")
+        type_out(bench, "keyboard.alt", "utf-8", by_layout["cn"], text.encode(), alt_strokes(text))
+    grab_again(us)
+    rows.unplug_in_the_middle(bench, "unplug.keyboard", by_layout["de"])
+    rows.stall_meanwhile(bench, "stall.keyboard", us, Expect.REFUSED)  # the kernel keeps 64 events
+    rows.flood(bench, "flood.keyboard", us)
     for keyboard in keyboards:
         rows.unplug(bench, keyboard)
+
+
+def type_out(bench: Bench, row: str, kind: str, keyboard: Typing, data: bytes, strokes: Strokes) -> None:
+    """Type these keys, of which that data has to come."""
+
+    def send() -> None:
+        for part in keyboard.typed(strokes):
+            keyboard.put(part)
+            time.sleep(keyboard.pause_s)
+
+    bench.scan(row, kind, keyboard.scanner, data, send)
+
+
+def grab_again(keyboard: Typing) -> None:
+    """Try to take a keyboard that the agent holds; the kernel must not give it. Raises RuntimeError."""
+    fd = os.open(keyboard.link, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        fcntl.ioctl(fd, EVIOCGRAB, 1)
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+    else:
+        raise RuntimeError(f"{keyboard.scanner} is open, but not for the agent alone")
+    finally:
+        os.close(fd)
 
 
 def play_usb(bench: Bench) -> None:

@@ -5,6 +5,7 @@ which scanners type, have a character in different places, WINDOWS says so.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,12 @@ NAMES = {"us": "us", "uk": "gb", "de": "de", "fr": "fr", "es": "es", "it": "it",
 SHIFT, ALT_GR, CTRL, ENTER, SPACE = 42, 100, 29, 28, 57
 WINDOWS = {"it": {"{": (26, 3), "}": (27, 3)}}
 DEPTH_MAX = 8
+ALT, CAPS_LOCK = 56, 58
+KEYPAD = {"7": 71, "8": 72, "9": 73, "4": 75, "5": 76, "6": 77, "1": 79, "2": 80, "3": 81, "0": 82}
+# A dead key by the mark that it puts on the next letter.
+DEAD = {
+    "\u0300": "dead_grave", "\u0301": "dead_acute", "\u0302": "dead_circumflex", "\u0308": "dead_diaeresis",
+}  # fmt: skip
 
 # Names of keys (ISO/IEC 9995-1, rows A to E) and the kernel's key codes (linux/input-event-codes.h).
 KEYS = {
@@ -37,9 +44,32 @@ _PART = re.compile(r'include\s+"(\w+)(?:\((\w+)\))?"|' + _KEY.pattern, re.DOTALL
 
 
 def strokes_of(text: str, layout: str) -> Strokes:
-    """Return (key code, 1 down or 0 up) for a text; ends with no Enter. Raises KeyError for what has no key."""
+    """Return (key code, 1 down or 0 up) for a text; ends with no Enter. Raises KeyError for what has no key.
+
+    A letter with a mark on it is the mark's dead key and then the letter.
+    """
     places = _places(layout)
-    return [stroke for char in text for stroke in _press(*places[char])]
+    return [stroke for char in text for name in _keys_of(char) for stroke in _press(*places[name])]
+
+
+def alt_strokes(text: str) -> Strokes:
+    """Return what a scanner presses that types every character as its code point on the keypad while Alt is held."""
+    strokes: Strokes = []
+    for char in text:
+        digits = [stroke for digit in str(ord(char)) for stroke in ((KEYPAD[digit], 1), (KEYPAD[digit], 0))]
+        strokes += [(ALT, 1), *digits, (ALT, 0)]
+    return strokes
+
+
+def caps_strokes(text: str, layout: str) -> Strokes:
+    """Return what a scanner presses that switches Caps Lock on for a scan and off behind it; ASCII letters."""
+    turn = [(CAPS_LOCK, 1), (CAPS_LOCK, 0)]
+    return [*turn, *strokes_of(text.swapcase(), layout), *turn]
+
+
+def _keys_of(char: str) -> list[str]:
+    letter, *marks = list(unicodedata.normalize("NFD", char))
+    return [*(DEAD.get(mark, mark) for mark in marks), letter]
 
 
 def _press(code: int, level: int) -> Strokes:
@@ -49,7 +79,7 @@ def _press(code: int, level: int) -> Strokes:
 
 @cache
 def _places(layout: str) -> dict[str, tuple[int, int]]:
-    """Return key code and level of each character: the lowest level, and of those the layout's own before a base's."""
+    """Return key code and level of each character and dead key: the lowest level, the layout's own before a base's."""
     places: dict[str, tuple[int, int]] = {" ": (SPACE, 0)}
     keys = list(_keys(NAMES[layout]))
     for level in range(4):
@@ -88,6 +118,6 @@ def _defined(name: str, variant: str | None, depth: int) -> Iterator[tuple[int, 
 
 
 def _char(symbol: str) -> str | None:
-    if len(symbol) == 1:
+    if len(symbol) == 1 or symbol in DEAD.values():
         return symbol
     return SIGNS.get(symbol)

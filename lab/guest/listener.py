@@ -8,6 +8,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -20,6 +21,7 @@ from typing import IO, Any
 import msgspec
 
 from agent.adapters.clock import SystemClock
+from agent.adapters.scanners import lookout
 from agent.adapters.scanners.hotplug import KernelEvents
 from agent.adapters.scanners.presence import Presence
 from agent.composition.scanners import build_scanner
@@ -27,6 +29,11 @@ from agent.config import ScannerSettings
 from lab.journal import Heard, heard_line
 
 PRESENT_S_MAX = 30.0
+CLOCK_S = 2 * PRESENT_S_MAX  # a device that only the lookouts' clock would find is not found in time
+BEGUN_S_MAX = 20.0
+STOPPED_S_MAX = 10.0
+LOOK_S = 0.02
+ASK_BYTES_MAX = 4_096
 LOG_LINES_MAX = 2_000
 
 
@@ -36,14 +43,18 @@ class Listener:
     def __init__(self, settings: Sequence[dict[str, Any]], journal: Path, log: Path) -> None:
         self._heard: Counter[str] = Counter()
         self._presence: Counter[tuple[str, str]] = Counter()
+        self._begun: Counter[str] = Counter()
         self._changed = threading.Condition()
         self._log = log
         mine, theirs = os.pipe()
+        self._asking, asked = socket.socketpair()
         self.pid = os.fork()
         if self.pid == 0:
             os.close(mine)
-            _listen_and_exit(settings, theirs)
+            self._asking.close()
+            _listen_and_exit(settings, theirs, asked)
         os.close(theirs)
+        asked.close()
         self._thread = threading.Thread(target=self._follow, args=(os.fdopen(mine), journal), daemon=True)
         self._thread.start()
 
@@ -64,9 +75,24 @@ class Listener:
         if not self._until(lambda: self._presence[scanner, presence] >= times, s_max):
             raise TimeoutError(f"{scanner} did not become {presence}")
 
+    def until_begun(self, scanner: str) -> None:
+        """Wait until the agent itself holds part of a scan that has not ended. Raises TimeoutError.
+
+        What the kernel still has of it when the plug is pulled, nobody could have read.
+        """
+        before = self._begun[scanner]
+        self._asking.sendall(scanner.encode() + b"\n")
+        if not self._until(lambda: self._begun[scanner] > before, BEGUN_S_MAX):
+            raise TimeoutError(f"{scanner} has read nothing of the half scan")
+
     def stall(self) -> None:
-        """Stop the whole process, as a machine does that is busy with something else."""
+        """Stop the whole process, as a machine does that is busy with something else; return when all of it stands."""
         os.kill(self.pid, signal.SIGSTOP)
+        end_s = time.monotonic() + STOPPED_S_MAX
+        while not all(_is_stopped(task) for task in Path(f"/proc/{self.pid}/task").iterdir()):
+            if time.monotonic() > end_s:
+                raise TimeoutError("the agent's scanners do not stop")
+            time.sleep(LOOK_S / 10)
 
     def go_on(self) -> None:
         """Let it run again."""
@@ -97,21 +123,29 @@ class Listener:
                     case ["scan", scanner, data, aim, fault]:
                         file.write(heard_line(Heard(scanner, bytes.fromhex(data), aim, fault)))
                         file.flush()
-                        with self._changed:
-                            self._heard[scanner] += 1
-                            self._changed.notify_all()
+                        self._count(self._heard, scanner)
                     case ["presence", scanner, presence, why]:
                         log.write(f"{time.monotonic():.3f} {scanner} is {presence}: {why}\n")
                         log.flush()
-                        with self._changed:
-                            self._presence[scanner, presence] += 1
-                            self._changed.notify_all()
+                        self._count(self._presence, (scanner, presence))
+                    case ["begun", scanner]:
+                        self._count(self._begun, scanner)
+
+    def _count(self, counter: Counter[Any], what: object) -> None:
+        with self._changed:
+            counter[what] += 1
+            self._changed.notify_all()
 
 
-def _listen_and_exit(settings: Sequence[dict[str, Any]], out: int) -> None:
+def _is_stopped(task: Path) -> bool:
+    """Say whether a thread stands still; its state is behind its name (proc(5))."""
+    return (task / "stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+def _listen_and_exit(settings: Sequence[dict[str, Any]], out: int, asked: socket.socket) -> None:
     status = 1
     try:
-        asyncio.run(_listen(settings, out))
+        asyncio.run(_listen(settings, out, asked))
         status = 0
     except BaseException:  # noqa: BLE001 — told and ended with; a fork must not go on as its parent
         traceback.print_exc()
@@ -121,8 +155,12 @@ def _listen_and_exit(settings: Sequence[dict[str, Any]], out: int) -> None:
         os._exit(status)
 
 
-async def _listen(settings: Sequence[dict[str, Any]], out: int) -> None:
-    """Run every scanner until SIGTERM, and write what they say as lines."""
+async def _listen(settings: Sequence[dict[str, Any]], out: int, asked: socket.socket) -> None:
+    """Run every scanner until SIGTERM, and write what they say as lines.
+
+    Their clock is slowed, so that each plug that is put in proves that the kernel's event was heard and followed.
+    """
+    lookout.REOPEN_DELAY_S_FIRST = lookout.REOPEN_DELAY_S_MAX = CLOCK_S
 
     def tell(*what: object) -> None:
         os.write(out, json.dumps(what).encode() + b"\n")
@@ -138,8 +176,19 @@ async def _listen(settings: Sequence[dict[str, Any]], out: int) -> None:
         async for scan in scanner.scans():
             tell("scan", scan.scanner, scan.data.hex(), scan.aim, scan.fault)
 
+    by_id: dict[str, Any] = {scanner.id: scanner for scanner in built}
+
+    async def tell_begun() -> None:
+        asked.setblocking(False)
+        while names := await asyncio.get_running_loop().sock_recv(asked, ASK_BYTES_MAX):
+            for name in names.decode().split():
+                while (assembler := by_id[name]._assembler) is None or assembler.due_at_ms is None:  # noqa: SLF001
+                    await asyncio.sleep(LOOK_S)
+                tell("begun", name)
+
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(listen(scanner)) for scanner in built]
+        tasks.append(group.create_task(tell_begun()))
         asyncio.get_running_loop().add_signal_handler(
             signal.SIGTERM, lambda: [task.cancel() for task in tasks] and None
         )

@@ -1,4 +1,4 @@
-"""What is done to every channel alike: one scan after another, several at once, unplugging, stalls."""
+"""What is done to every channel alike: one scan after another, several at once, unplugging, stalls, floods."""
 
 import time
 from collections.abc import Sequence
@@ -8,10 +8,12 @@ from lab.guest.channel import Channel
 from lab.journal import Expect
 from lab.payloads import ascii_payloads, url
 
-HALF_S = 1.2  # the agent has to have read the half before the plug is pulled; less than any time-out
-STALL_S = 0.4
+STALL_S = 0.3
 STALLS = 4
 AFTER_STALL_S = 3.0  # one fault may speak for several scans
+QUIET_S = 3.2  # longer than any scanner's time-out here: what a loss cut off is over
+FLOOD_SCANS = 140
+FLOOD_OVER_S = 4.0  # then there is room for a burst again
 
 Payloads = Sequence[tuple[str, bytes]]
 
@@ -26,6 +28,15 @@ def put_all(channel: Channel, data: bytes) -> None:
 def plug_in(bench: Bench, channel: Channel) -> None:
     """Plug it in and wait until its scanner reads it."""
     bench.plugged(channel.scanner, channel.plug_in)
+
+
+def plug_in_all(bench: Bench, channels: Sequence[Channel]) -> None:
+    """Plug them in together and wait until all are read."""
+    before = [bench.listener.presences(channel.scanner) for channel in channels]
+    for channel in channels:
+        channel.plug_in()
+    for channel, times in zip(channels, before, strict=True):
+        bench.listener.until_presence(channel.scanner, "present", times + 1)
 
 
 def unplug(bench: Bench, channel: Channel) -> None:
@@ -64,25 +75,28 @@ def at_once(bench: Bench, row: str, channels: Sequence[Channel], payloads: Seque
 
 def unplug_in_the_middle(bench: Bench, row: str, channel: Channel) -> None:
     """Pull the plug in the middle of a scan, put it back, scan again."""
-    for turn in ("first", "second", "third"):
+    for turn in ("first", "second"):
         half = url(f"half a scan, {row}, {turn}").encode()
         bench.write_down(row, "half", channel.scanner, half, expect=Expect.REFUSED)
         parts = channel.parts(half)
         for part in parts[: len(parts) // 2]:
             channel.put(part)
             time.sleep(channel.pause_s)
-        time.sleep(HALF_S)
+        bench.listener.until_begun(channel.scanner)
         unplug(bench, channel)
         plug_in(bench, channel)
         whole = url(f"after unplugging, {row}, {turn}").encode()
         one_after_another(bench, row, channel, [("url", whole)])
 
 
-def stall_meanwhile(bench: Bench, row: str, channel: Channel) -> None:
-    """Stop the agent, scan more than the kernel keeps, let it go on; then scan once more."""
+def stall_meanwhile(bench: Bench, row: str, channel: Channel, expect: Expect = Expect.EITHER) -> None:
+    """Stop the agent, scan more than the kernel may keep, let it go on; then scan once more.
+
+    expect: REFUSED where the kernel's buffer is shorter than any of these scans.
+    """
     for kind, data in ascii_payloads(f"stalled, {row}")[:STALLS]:
         before = bench.listener.heard(channel.scanner)
-        bench.write_down(row, kind, channel.scanner, data, aim=channel.aim, expect=Expect.EITHER)
+        bench.write_down(row, kind, channel.scanner, data, aim=channel.aim, expect=expect)
         bench.listener.stall()
         for part in channel.parts(data):
             channel.put(part)
@@ -90,4 +104,16 @@ def stall_meanwhile(bench: Bench, row: str, channel: Channel) -> None:
         bench.listener.go_on()
         bench.listener.until_heard(channel.scanner, before + 1, AFTER_STALL_S)
         time.sleep(STALL_S)
+    time.sleep(QUIET_S if expect is Expect.REFUSED else 0)
     one_after_another(bench, row, channel, [("url", url(f"after stalling, {row}").encode())])
+
+
+def flood(bench: Bench, row: str, channel: Channel) -> None:
+    """Send more scans than any hand makes; then, once the flood is over, one more."""
+    time.sleep(FLOOD_OVER_S)
+    for number in range(FLOOD_SCANS):
+        data = f"flood {number:04}".encode()
+        bench.write_down(row, "flood", channel.scanner, data, aim=channel.aim, expect=Expect.EITHER)
+        put_all(channel, data)
+    time.sleep(FLOOD_OVER_S)
+    one_after_another(bench, row, channel, [("url", url(f"after the flood, {row}").encode())])

@@ -1,18 +1,17 @@
 """Serial scanners: a USB gadget with a virtual serial line, read by cdc_acm and the agent's serial scanner."""
 
-import time
+from pathlib import Path
 from typing import Any
 
 from lab.guest import rows
 from lab.guest.bench import Bench
 from lab.guest.gadget import MAKER, PRODUCT, Gadget
-from lab.journal import Expect
-from lab.payloads import all_payloads, ascii_payloads, url
+from lab.payloads import all_payloads, ascii_payloads
 
 TIMEOUT_MS = 3_000  # an emulated machine on a busy one stops for longer than any scanner
 PART_BYTES = 16
-FLOOD_SCANS = 140
-FLOOD_OVER_S = 4.0  # then there is room for a burst again
+REPLUGS = 5
+FOUND_S_MAX = 1.0  # the lookouts' clock alone would take 60 s here (listener.CLOCK_S)
 
 
 class Line:
@@ -20,9 +19,11 @@ class Line:
 
     pause_s = 0.0
 
-    def __init__(self, number: int, scanner: str, terminator: bytes, aim: str | None = None) -> None:
+    def __init__(
+        self, number: int, scanner: str, terminator: bytes, aim: str | None = None, serial: str | None = None
+    ) -> None:
         self.scanner, self.aim, self._terminator = scanner, aim, terminator
-        self._gadget = Gadget(number, serial_of(number))
+        self._gadget = Gadget(number, serial or serial_of(number))
         self._gadget.add_line()
         self.plug_in, self.unplug, self.put = self._gadget.plug_in, self._gadget.unplug, self._gadget.send
 
@@ -41,7 +42,7 @@ def settings() -> list[dict[str, Any]]:
     """Return the scanners of these rows."""
     return [
         {"id": "serial-cr", **_at(0), "framing": "cr"},
-        {"id": "serial-crlf", **_at(1), "framing": "crlf", "aim_id": True},
+        {"id": "serial-crlf", **_at(1), "path": "usb:0c2e:0200:LAB1", "framing": "crlf", "aim_id": True},
     ]
 
 
@@ -65,17 +66,20 @@ def play(bench: Bench) -> None:
     rows.at_once(bench, "two at once", [plain, with_aim], [ascii_payloads("one of two"), ascii_payloads("two of two")])
     rows.unplug_in_the_middle(bench, "unplug.serial", plain)
     rows.stall_meanwhile(bench, "stall.serial", plain)
-    flood(bench, plain)
+    rows.flood(bench, "flood.serial", plain)
+    plug_in_again(bench, plain)
     for line in (plain, with_aim):
         rows.unplug(bench, line)
 
 
-def flood(bench: Bench, line: Line) -> None:
-    """Send more scans than any hand makes; then, once the flood is over, one more."""
-    time.sleep(FLOOD_OVER_S)
-    for number in range(FLOOD_SCANS):
-        data = f"flood {number:04}".encode()
-        bench.write_down("flood", "flood", line.scanner, data, expect=Expect.EITHER)
-        rows.put_all(line, data)
-    time.sleep(FLOOD_OVER_S)
-    rows.one_after_another(bench, "flood", line, [("url", url("after the flood").encode())])
+def plug_in_again(bench: Bench, line: Line) -> None:
+    """Replug often; the middle one of the times until it was found has to be short. Raises RuntimeError."""
+    took_s = []
+    for _ in range(REPLUGS):
+        rows.unplug(bench, line)
+        took_s.append(bench.found(line.scanner, line.plug_in, Path(path_of(0))))
+    rows.one_after_another(bench, "hot-plug", line, ascii_payloads("hot-plug")[-1:])
+    median_s = sorted(took_s)[REPLUGS // 2]
+    bench.say(f"hot-plug: found {median_s:.2f} s behind udev's link, at most {max(took_s):.2f} s")
+    if median_s >= FOUND_S_MAX:
+        raise RuntimeError(f"a device was found after {median_s:.2f} s, {FOUND_S_MAX:g} s at most")

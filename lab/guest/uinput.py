@@ -11,21 +11,28 @@ MSC_SCAN = 0x04
 KEYS_MAX = 248
 BUS_USB = 0x03
 _SET_EVBIT, _SET_KEYBIT, _SET_MSCBIT, _SET_LEDBIT = 0x40045564, 0x40045565, 0x40045568, 0x40045569
+EVIOCGRAB = 0x40044590
 _DEV_SETUP, _DEV_CREATE, _DEV_DESTROY = 0x405C5503, 0x5501, 0x5502
-_GET_SYSNAME_64 = 0x8040552C
 _EVENT = struct.Struct("llHHi")
 _SETUP = struct.Struct("HHHH80sI")
 
+RULE = 'SUBSYSTEM=="input", KERNEL=="event*", ATTRS{name}=="Lab *", SYMLINK+="lab/$attr{name}"\n'
+
+
+def link_of(name: str) -> Path:
+    """Return the link that RULE makes; udev writes what a file name must not hold as an underscore."""
+    return Path("/dev/lab", name.replace(" ", "_"))
+
 
 class Keyboard:
-    """A keyboard behind a stable link, as udev would make it."""
+    """A keyboard behind a stable link that udev makes by its name (RULE)."""
 
-    def __init__(self, link: Path, name: str, product: int) -> None:
-        self._link, self._name, self._product = link, name, product
+    def __init__(self, name: str, product: int) -> None:
+        self.link, self._name, self._product = link_of(name), name, product
         self._fd: int | None = None
 
     def plug_in(self) -> None:
-        """Create the device and the link to its event node."""
+        """Create the device; udev makes the link to its event node."""
         fd = self._fd = os.open("/dev/uinput", os.O_WRONLY | os.O_NONBLOCK)
         for kind in (EV_KEY, EV_MSC, EV_LED, EV_REP):
             fcntl.ioctl(fd, _SET_EVBIT, kind)
@@ -36,9 +43,6 @@ class Keyboard:
             fcntl.ioctl(fd, _SET_LEDBIT, led)
         fcntl.ioctl(fd, _DEV_SETUP, _SETUP.pack(BUS_USB, 0x0C2E, self._product, 1, self._name.encode(), 0))
         fcntl.ioctl(fd, _DEV_CREATE)
-        name = fcntl.ioctl(fd, _GET_SYSNAME_64, bytes(64)).rstrip(b"\0").decode()
-        node = next(Path("/sys/devices/virtual/input", name).glob("event*")).name
-        self._link.symlink_to(f"/dev/input/{node}")
 
     def unplug(self) -> None:
         """Destroy the device, as pulling its plug does."""
@@ -46,7 +50,6 @@ class Keyboard:
             fcntl.ioctl(self._fd, _DEV_DESTROY)
             os.close(self._fd)
             self._fd = None
-        self._link.unlink(missing_ok=True)
 
     def put(self, records: bytes) -> None:
         """Have these input_event records happen."""

@@ -8,11 +8,18 @@ import mmap
 import os
 import select
 import struct
+import time
 from pathlib import Path
 
 CAPTURE, OUTPUT = 0x1, 0x2  # V4L2_CAP_VIDEO_CAPTURE, V4L2_CAP_VIDEO_OUTPUT
 WIDTH, HEIGHT = 1280, 720
 BUFFERS = 3
+DRIVER, DEVICE = Path("/sys/bus/platform/drivers/vivid"), "vivid.0"
+LINK_S_MAX = 20.0
+LOOK_S = 0.02
+
+LINK = Path("/dev/lab-camera")
+RULE = f'SUBSYSTEM=="video4linux", ATTR{{name}}=="vivid-000-vid-cap", SYMLINK+="{LINK.name}"\n'
 PICTURE_S_MAX = 10.0
 QUIET_MODULES = 6
 WHITE, BLACK, GREY = 0xEB, 0x10, 0x80
@@ -34,12 +41,25 @@ LOOP, TEXT, NO_TEXT = "Loop Video", "OSD Text Mode", 2
 
 
 class Camera:
-    """A camera behind a stable link; plugged in, it shows a white wall."""
+    """A camera behind a stable link that udev makes (RULE); plugged in, it shows a white wall.
 
-    def __init__(self, link: Path) -> None:
-        self._link = link
-        self.node = _node(CAPTURE)
-        capture = os.open(self.node, os.O_RDWR)
+    The driver makes its nodes when it is loaded, and takes them away when the device is taken from it.
+    """
+
+    def __init__(self) -> None:
+        """Begin with the device taken away."""
+        self._output = -1
+        (DRIVER / "unbind").write_text(DEVICE)
+
+    def plug_in(self) -> None:
+        """Give the driver its device, and have the output looped to the camera. Raises TimeoutError."""
+        (DRIVER / "bind").write_text(DEVICE)
+        end_s = time.monotonic() + LINK_S_MAX
+        while not LINK.exists():
+            if time.monotonic() > end_s:
+                raise TimeoutError(f"udev makes no {LINK}")
+            time.sleep(LOOK_S)
+        capture = os.open(_node(CAPTURE), os.O_RDWR)
         try:
             for name, value in ((LOOP, 1), (TEXT, NO_TEXT)):
                 fcntl.ioctl(capture, _S_CTRL, struct.pack("=Ii", _control(capture, name), value))
@@ -51,7 +71,6 @@ class Camera:
         _, width, height, got, *_ = _FORMAT.unpack(fcntl.ioctl(self._output, _S_FMT, fmt))
         if (width, height, got) != (WIDTH, HEIGHT, pixels):
             raise OSError(f"the output insists on {width}x{height}")
-
         self._buffers = self._start()
 
     def _start(self) -> list[mmap.mmap]:
@@ -66,9 +85,12 @@ class Camera:
         fcntl.ioctl(fd, _STREAMON, struct.pack("=I", _BUF_TYPE_OUTPUT))
         return buffers
 
-    def plug_in(self) -> None:
-        """Make the link."""
-        self._link.symlink_to(self.node)
+    def unplug(self) -> None:
+        """Take the device away while it is read."""
+        (DRIVER / "unbind").write_text(DEVICE)
+        for buffer in self._buffers:
+            buffer.close()
+        os.close(self._output)
 
     def show(self, modules: list[list[bool]]) -> None:
         """Show a code in the middle: rows of its modules, True is dark. Raises TimeoutError."""

@@ -29,6 +29,10 @@ class Sysfs:
         (folder / f"{socket}:1.0").mkdir(parents=True)
         for name, value in {"idVendor": f"{vendor:04x}", "idProduct": f"{product:04x}", **said}.items():
             (folder / name).write_text(value + "\n")
+        bus = self.root / "sys/bus/usb/devices"
+        bus.mkdir(parents=True, exist_ok=True)
+        for entry in (folder, folder / f"{socket}:1.0"):
+            (bus / entry.name).symlink_to(entry)
         return folder
 
     def add(self, class_: str, name: str, usb: Path | None, /, **attributes: str) -> Path:

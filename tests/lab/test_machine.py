@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 from lab.__main__ import conclude, guest_faults, main
-from lab.machine import Ended, Missing, Parts, find_kernel, find_parts, first_file_system, modules_in_order
+from lab.machine import (
+    Ended,
+    Missing,
+    Parts,
+    find_kernel,
+    find_parts,
+    first_file_system,
+    loaded_files,
+    modules_in_order,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -62,7 +71,23 @@ def test_the_command_without_any_program_ends_with_2(tmp_path):
         timeout=60, check=False,
     )  # fmt: skip
     assert run.returncode == 2
-    assert "qemu-system-x86_64 and busybox missing" in run.stderr
+    assert "qemu-system-x86_64 and busybox" in run.stderr
+    assert "--no-install-recommends qemu-system-x86 busybox-static" in run.stderr
+
+
+def test_a_missing_table_of_keyboards_names_its_package(monkeypatch, root):
+    monkeypatch.setattr("lab.machine.FILES", {"/nowhere/symbols": "xkb-data"})
+    with pytest.raises(Missing, match="apt-get install --no-install-recommends xkb-data"):
+        find_parts([root], lambda name: f"/usr/bin/{name}")
+
+
+def test_what_python_loads_is_told_by_the_host_and_lies_in_the_archive_with_its_time(root):
+    files = loaded_files(ROOT, Path(sys.executable))
+    assert {ROOT / "lab/guest/listener.py", ROOT / "agent/app.py"} <= set(files)
+    parts = Parts("qemu", __file__, root / "boot/kernel", root / "lib/modules/6.1.0-56-amd64")
+    archive = first_file_system(parts, "", [], [Path(__file__)])
+    at = archive.index(f"warm{__file__}".encode()) - 110
+    assert int(archive[at + 46 : at + 54], 16) == int(Path(__file__).stat().st_mtime)
 
 
 def test_modules_come_behind_what_they_need_and_packed_ones_are_unpacked(root):

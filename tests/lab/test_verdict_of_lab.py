@@ -46,7 +46,7 @@ def test_a_loss_and_a_flood_speak_for_all_that_did_not_come_out(fault):
     those = [sent(name, expect=Expect.EITHER) for name in "ABCD"]
     verdict = verdict_of(those, [heard("A"), heard("", fault=fault), heard("D")])
     assert verdict.is_good
-    assert verdict.rows["row"] == Row(scans=4, exact=2, refused=2)
+    assert verdict.rows["row"] == Row(scans=4, exact=2, refused=2, faults={fault: 2})
 
 
 def test_a_fault_does_not_speak_for_what_comes_behind_it():
@@ -86,6 +86,13 @@ def test_refusing_everything_aloud_is_no_scanner():
     verdict = verdict_of(those, [heard("", fault="incomplete") for _ in those])
     assert verdict.silent == 0
     assert not verdict.is_good
+
+
+def test_the_table_names_the_faults_that_scans_were_refused_with():
+    verdict = verdict_of(
+        [sent("A"), sent("B", expect=Expect.EITHER)], [heard("", fault="cut"), heard("", fault="keys")]
+    )
+    assert verdict.rows["row"] == Row(scans=2, refused=2, needless=1, faults={"cut": 1, "keys": 1})
 
 
 def test_nothing_proves_nothing():

@@ -104,12 +104,25 @@ def resolve(path: str, kind: Kind, root: Path = Path("/")) -> Path:
 
 
 def _why_none(path: str, kind: Kind, vendor: int, product: int, root: Path) -> str:
-    others = {o.kind for o in list_devices(root) if o.vendor == vendor and o.product == product and o.kind != kind}
+    nodes = list_devices(root) if _is_plugged_in(vendor, product, root) else []  # a look at all takes the loop long
+    others = {o.kind for o in nodes if o.vendor == vendor and o.product == product and o.kind != kind}
     if kind is Kind.HID and Kind.KEYBOARD in others:
         return f"{path} is plugged in, as a keyboard: {HID_POS_MODE}"
     if others:
         return f"{path} is plugged in, but as {', '.join(sorted(others))}: use that type, or set the scanner's mode"
     return f"no {kind.value} device {path} is there: plug the scanner in, or set path to another one"
+
+
+def _is_plugged_in(vendor: int, product: int, root: Path) -> bool:
+    """Say whether a USB or HID device with these ids is there, whatever it is; without a look at its nodes."""
+    ids = f":{vendor:04X}:{product:04X}."  # bus:vendor:product.instance, drivers/hid/hid-core.c
+    if any(ids in entry.name for entry in _entries(root / "sys/bus/hid/devices", DEVICES_MAX)):
+        return True
+    return any(
+        _hex(_attribute(entry / "idVendor")) == vendor and _hex(_attribute(entry / "idProduct")) == product
+        for entry in _entries(root / "sys/bus/usb/devices", DEVICES_MAX)
+        if ":" not in entry.name  # an interface: of a device that is listed itself
+    )
 
 
 # What each kind is in /sys/class, and what else there is not one.

@@ -129,6 +129,23 @@ def test_a_scanner_in_keyboard_mode_is_said_to_be_in_it(sysfs: Sysfs) -> None:
         resolve("usb:0c2e:0b61", Kind.SERIAL, sysfs.root)
 
 
+def test_what_is_not_plugged_in_is_not_looked_for_among_all_other_devices(sysfs: Sysfs, monkeypatch) -> None:
+    sysfs.add("tty", "ttyACM0", sysfs.usb("1-1", 0x1EAB, 0x1A06))
+    looked = []
+    monkeypatch.setattr("agent.adapters.scanners.devices.list_devices", lambda root: looked.append(root) or [])
+    for path in ("usb:0c2e:0b61", "usb:1eab:1a06"):
+        with pytest.raises(DeviceAbsent):
+            resolve(path, Kind.HID, sysfs.root)
+    assert len(looked) == 1
+
+
+def test_a_hid_device_of_another_bus_is_looked_for_too(sysfs: Sysfs) -> None:
+    sysfs.keyboard("event3", "Honeywell", None, 0x0C2E, 0x0B61)
+    (sysfs.root / "sys/bus/hid/devices/0005:0C2E:0B61.0001").mkdir(parents=True)
+    with pytest.raises(DeviceAbsent, match="'HID POS'"):
+        resolve("usb:0c2e:0b61", Kind.HID, sysfs.root)
+
+
 def test_a_machine_without_any_of_it_has_no_devices(tmp_path: Path) -> None:
     assert list_devices(tmp_path) == []
 
