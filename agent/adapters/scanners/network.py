@@ -154,7 +154,7 @@ class NetworkScanner:
         """Say why no scan can come through, though readers may be fine; None while all is well."""
         if (why := self._intake.why_stuck()) is not None:
             return why
-        if any(not line.is_reading for line in self._lines.values()) and not self._intake.is_full:
+        if any(not (line.is_reading or line.is_waiting) for line in self._lines.values()) and not self._intake.is_full:
             return "a connection is open and nobody reads it"
         if self._settings.is_listening:
             is_looked_after = self._listening is not None or self._lookout.is_looking
@@ -229,7 +229,8 @@ class NetworkScanner:
                 self._dialler.lost()
             return
         assembler = ScanAssembler(settings.framing, bytes_max=settings.bytes_max, timeout_ms=settings.timeout_ms)
-        self._lines[peer] = Line(connected, assembler, self._take, self._on_lost)
+        is_paced = settings.framing is not Framing.IDLE
+        self._lines[peer] = Line(connected, assembler, self._take, self._on_lost, is_paced=is_paced)
         self._resume()
         if self.presence is not Presence.PRESENT:
             self._intake.be_present(settings.path if peer == settings.path else f"{settings.path}, from {peer}")
