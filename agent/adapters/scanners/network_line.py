@@ -25,8 +25,8 @@ class Line:
     """Reads one connected socket on the loop.
 
     on_pieces: told what arrived. on_lost: told once, with why, after the half scan that the line took with it.
-    is_paced: a flood of lines is read at LINES_PER_S_MAX, so that scanners beside it are read on time; not where a pause
-    ends a scan.
+    is_paced: a flood of lines is read at LINES_PER_S_MAX, so that scanners beside it are read on time; not where a
+    pause ends a scan.
     """
 
     def __init__(
