@@ -16,8 +16,8 @@ READ_BYTES_MAX = 1_024  # a turn of the loop: full of empty lines it costs a sma
 KEEP_IDLE_S, KEEP_INTERVAL_S, KEEP_PROBES = 6, 3, 3  # tcp(7): a quiet line is tried, and given up after 15 s
 UNACKNOWLEDGED_MS_MAX = 15_000  # TCP_USER_TIMEOUT, for what was sent and nobody takes
 BACKLOG = 16
-LINES_PER_S_MAX = 1_000  # of one connection: fifty times what a fast reader sends; beyond, it waits for its turn
-LINES_BURST = 64  # in one read, before any wait
+LINES_PER_S_MAX, BYTES_PER_S_MAX = 1_000, 1_000_000  # of one connection: far beyond what a fast reader sends
+BURST_S = 0.064  # so far ahead of that it may be: 64 lines at once
 _ENDS = b"\t\n\r\x03"  # what may end a line, whatever the framing
 
 
@@ -25,8 +25,8 @@ class Line:
     """Reads one connected socket on the loop.
 
     on_pieces: told what arrived. on_lost: told once, with why, after the half scan that the line took with it.
-    is_paced: a flood of lines is read at LINES_PER_S_MAX, so that scanners beside it are read on time; not where a
-    pause ends a scan.
+    is_paced: a flood is read at LINES_PER_S_MAX and BYTES_PER_S_MAX, so that scanners beside it are read on
+    time; not where a pause ends a scan.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class Line:
         self._quiet_timer: asyncio.TimerHandle | None = None
         self._pace_timer: asyncio.TimerHandle | None = None
         self._is_paced = is_paced
+        self._paid_until_s = 0.0  # when what was read so far is due at that rate, by the loop's clock
         self._is_open = True
         self.is_reading = False
 
@@ -105,11 +106,14 @@ class Line:
         self._on_lost(self, why)
 
     def _pace(self, data: bytes) -> None:
-        """Leave a flood to the kernel, and by its window to the reader, for as long as its lines are worth."""
+        """Leave a flood to the kernel, and by its window to the reader, for as long as what it sent is worth."""
         lines = len(data) - len(data.translate(None, _ENDS))
-        if self._is_paced and self.is_reading and lines > LINES_BURST:
+        now_s = asyncio.get_running_loop().time()
+        worth_s = max(lines / LINES_PER_S_MAX, len(data) / BYTES_PER_S_MAX)
+        self._paid_until_s = max(self._paid_until_s, now_s) + worth_s
+        if self._is_paced and self.is_reading and self._paid_until_s - now_s > BURST_S:
             self.pause()
-            self._pace_timer = asyncio.get_running_loop().call_later(lines / LINES_PER_S_MAX, self._on_turn)
+            self._pace_timer = asyncio.get_running_loop().call_at(self._paid_until_s, self._on_turn)
 
     def _on_turn(self) -> None:
         self._pace_timer = None

@@ -291,7 +291,9 @@ async def test_the_reader_whose_scan_it_was_hears_the_answer(told):
     left.hang_up()
 
 
-async def test_a_consumer_that_is_slow_makes_the_reader_wait_and_no_scan_is_lost(reader, told):
+async def test_a_consumer_that_is_slow_makes_the_reader_wait_and_no_scan_is_lost(reader, told, monkeypatch):
+    monkeypatch.setattr(network_line, "LINES_PER_S_MAX", 1_000_000)  # else it waits for the rate
+    monkeypatch.setattr(network_line, "BYTES_PER_S_MAX", 1_000_000_000)
     reader.switch_on()
     scanner = dialling(reader, told, scans_per_s_max=1_000_000)
     scans = scanner.scans()
@@ -313,14 +315,16 @@ async def test_a_consumer_that_is_slow_makes_the_reader_wait_and_no_scan_is_lost
     assert not any(scan.fault for scan in got)
 
 
-async def test_a_flood_of_lines_waits_for_its_turn_and_the_reader_beside_it_does_not(told):
+@pytest.mark.parametrize("flood", [b"\r" * 65_536, b"x" * 262_144])
+async def test_a_flood_waits_for_its_turn_and_the_reader_beside_it_does_not(flood, told, monkeypatch):
+    monkeypatch.setattr(network_line, "BYTES_PER_S_MAX", 10_000)
     scanner = listening(free_port(), told)
     hostile, good = TcpReader(scanner._settings.port), TcpReader(scanner._settings.port)
     async with reading(scanner) as listener:
         await told.until(Presence.ABSENT)
         await hostile.connect("127.0.0.2")
         await good.connect("127.0.0.3")
-        await hostile.send(b"\r" * 65_536)
+        await hostile.send(flood)
         await until(lambda: scanner._lines["127.0.0.2"].is_waiting)
         assert scanner.why_silent() is None
         for number in range(20):
