@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agent.adapters.scanners.camera import CameraScanner, Settings
+from agent.adapters.scanners.camera import CameraScanner
+from agent.adapters.scanners.camera_settings import Settings
 from agent.adapters.scanners.capture.picture import Counts, Picture
 from agent.adapters.scanners.lookout import DeviceAbsent
 from agent.adapters.scanners.presence import Presence

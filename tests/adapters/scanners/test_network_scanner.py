@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from agent.adapters.scanners import network_dial, network_line
 from agent.adapters.scanners.intake import SCANS_QUEUED_MAX
-from agent.adapters.scanners.network import CONNECTIONS_MAX, NetworkScanner, Settings
+from agent.adapters.scanners.network import CONNECTIONS_MAX, NetworkScanner
+from agent.adapters.scanners.network_settings import Settings
 from agent.adapters.scanners.presence import Presence
 from agent.core.decision import Answer
 from agent.core.reading.framing import Framing
