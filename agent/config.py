@@ -20,10 +20,10 @@ from msgspec import inspect
 from agent.adapters.console.server import Settings as ConsoleSettings
 from agent.adapters.ledger.settings import Settings as LedgerSettings
 from agent.adapters.scanners.app import Settings as AppSettings
-from agent.adapters.scanners.camera import Settings as CameraSettings
+from agent.adapters.scanners.camera_settings import Settings as CameraSettings
 from agent.adapters.scanners.hid_settings import Settings as HidSettings
-from agent.adapters.scanners.keyboard import Settings as KeyboardSettings
-from agent.adapters.scanners.network import Settings as NetworkSettings
+from agent.adapters.scanners.keyboard_settings import Settings as KeyboardSettings
+from agent.adapters.scanners.network_settings import Settings as NetworkSettings
 from agent.adapters.scanners.replay import Settings as ReplaySettings
 from agent.adapters.scanners.serial import Settings as SerialSettings
 from agent.adapters.trust_store.store import Settings as TrustSettings

@@ -12,7 +12,8 @@ import zxingcpp
 from PIL import Image
 
 from agent.adapters.clock import SystemClock
-from agent.adapters.scanners.camera import CameraScanner, Settings
+from agent.adapters.scanners.camera import CameraScanner
+from agent.adapters.scanners.camera_settings import Settings
 from agent.adapters.scanners.capture.luma import frame_of
 from agent.adapters.scanners.capture.picture import JPEG, Counts, Picture, SourceEnded
 from agent.adapters.scanners.presence import Presence

@@ -7,16 +7,12 @@ from importlib import import_module
 from agent.adapters.console.console import Console
 from agent.adapters.scanners.app import AppScanner
 from agent.adapters.scanners.app import Settings as AppSettings
-from agent.adapters.scanners.camera import CameraScanner
-from agent.adapters.scanners.camera import Settings as CameraSettings
-from agent.adapters.scanners.hid import HidScanner
+from agent.adapters.scanners.camera_settings import Settings as CameraSettings
 from agent.adapters.scanners.hid_settings import Settings as HidSettings
 from agent.adapters.scanners.hotplug import KernelEvents
-from agent.adapters.scanners.keyboard import KeyboardScanner
-from agent.adapters.scanners.keyboard import Settings as KeyboardSettings
+from agent.adapters.scanners.keyboard_settings import Settings as KeyboardSettings
 from agent.adapters.scanners.lookout import DeviceAbsent, HotPlug
-from agent.adapters.scanners.network import NetworkScanner
-from agent.adapters.scanners.network import Settings as NetworkSettings
+from agent.adapters.scanners.network_settings import Settings as NetworkSettings
 from agent.adapters.scanners.presence import OnPresence, Presence, log_presence
 from agent.adapters.scanners.replay import ReplayScanner
 from agent.adapters.scanners.replay import Settings as ReplaySettings
@@ -51,18 +47,26 @@ def may_end(config: Config) -> set[str]:
 def build_scanner(
     settings: ScannerSettings, clock: Clock, on_presence: OnPresence, hot_plug: HotPlug | None = None
 ) -> Scanner:
-    """Return the scanner that these settings describe."""
+    """Return the scanner that these settings describe; what reads it is imported only where it is configured."""
     if isinstance(settings, ReplaySettings):
         return ReplayScanner(settings, clock, on_presence)
     if isinstance(settings, HidSettings):
+        from agent.adapters.scanners.hid import HidScanner  # noqa: PLC0415
+
         return HidScanner(settings, clock, on_presence, hot_plug)
     if isinstance(settings, KeyboardSettings):
+        from agent.adapters.scanners.keyboard import KeyboardScanner  # noqa: PLC0415
+
         return KeyboardScanner(settings, clock, on_presence, hot_plug)
     if isinstance(settings, NetworkSettings):
+        from agent.adapters.scanners.network import NetworkScanner  # noqa: PLC0415
+
         return NetworkScanner(settings, clock, on_presence)
     if isinstance(settings, AppSettings):
         return AppScanner(settings, clock, on_presence)
     if isinstance(settings, CameraSettings):
+        from agent.adapters.scanners.camera import CameraScanner  # noqa: PLC0415
+
         return CameraScanner(settings, clock, on_presence, hot_plug, make_reader=lambda: frame_reader(settings))
     return SerialScanner(settings, clock, on_presence, hot_plug)
 

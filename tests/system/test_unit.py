@@ -99,6 +99,12 @@ def test_every_rule_matches_by_known_keys_and_assigns_known_keys():
     assert {t["value"] for terms in rules() for t in terms if t["key"] == "GOTO"} == labels
 
 
+def test_of_a_scanner_with_several_event_nodes_the_one_with_letters_has_the_name():
+    (keyboard,) = [terms for terms in rules() if terms[-1]["value"] == "keyboard"]
+    assert {(t["key"], t["attribute"], t["value"]) for t in keyboard} >= {("ENV", "ID_INPUT_KEYBOARD", "1")}
+    assert RULES.name > "60-input-id.rules", "udev says so in that file"
+
+
 def test_the_vendors_of_the_rules_are_known_makers_of_scanners():
     if not HARDWARE.exists():
         pytest.skip("the hardware database is missing: apt install udev")

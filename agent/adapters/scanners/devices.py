@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 
 from agent.adapters.scanners.lookout import DeviceAbsent
-from agent.core.reading.report_descriptor import DESCRIPTOR_BYTES_MAX, has_scanner_page
 
 DEVICES_MAX = 256  # of one kind
 TEXT_CHARS_MAX = 128
@@ -149,6 +148,9 @@ def _is_keyboard(entry: Path) -> bool:
 
 
 def _is_hid_scanner(entry: Path) -> bool:
+    # Here, since an agent without such a scanner never looks at one.
+    from agent.core.reading.report_descriptor import DESCRIPTOR_BYTES_MAX, has_scanner_page  # noqa: PLC0415
+
     return has_scanner_page(_read(entry / "device/report_descriptor", DESCRIPTOR_BYTES_MAX) or b"")
 
 

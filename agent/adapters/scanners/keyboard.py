@@ -6,45 +6,24 @@ is present after a first pause. Unplugging is handled here. What keys mean is ag
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from typing import Annotated
-
-import msgspec
 
 from agent.adapters.scanners.devices import Kind, resolve
 from agent.adapters.scanners.evdev import EventNode, Node
 from agent.adapters.scanners.intake import Intake, loop_ms
 from agent.adapters.scanners.key_reader import KeyReader
+from agent.adapters.scanners.keyboard_settings import Settings
 from agent.adapters.scanners.lookout import DeviceAbsent, HotPlug, Lookout
 from agent.adapters.scanners.presence import OnPresence, Presence, log_presence
 from agent.core.decision import Answer
-from agent.core.reading.alt_codes import AltCodes
-from agent.core.reading.keyboard import CapsLock
-from agent.core.reading.keys import KeyEvent
-from agent.core.reading.keystrokes import KEYS_TIMEOUT_MS, KeyAssembler, KeyTerminator
-from agent.core.reading.layouts import LayoutName, layout_of
-from agent.core.reading.profile import Profile
-from agent.core.scan import SCAN_BYTES_MAX, Scan
+from agent.core.reading.keys import KEYS_TIMEOUT_MS, KeyEvent
+from agent.core.reading.keystrokes import KeyAssembler
+from agent.core.reading.layouts import layout_of
+from agent.core.scan import Scan
 from agent.ports import Clock, ScanCounts
 
 EVENTS_FED_MAX = 512  # between two looks at whether the queue has room
 
 OpenNode = Callable[[str], Node]
-
-
-class Settings(Profile, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="type", tag="keyboard"):
-    """A scanner that types.
-
-    path: a stable one, from /dev/input/by-id, or usb:VVVV:PPPP[:SERIAL]; layout: the country the scanner is set to.
-    terminator: the key that ends a scan; none: a pause of timeout_ms does, which otherwise proves a scan incomplete.
-    """
-
-    path: Annotated[str, msgspec.Meta(pattern=r"^[^\x00]{1,4096}$")]
-    layout: LayoutName = "us"
-    terminator: KeyTerminator = "enter"
-    timeout_ms: Annotated[int, msgspec.Meta(ge=20, le=10_000)] = KEYS_TIMEOUT_MS
-    caps_lock: CapsLock = "as-told"
-    alt_codes: AltCodes = "western"
-    bytes_max: Annotated[int, msgspec.Meta(ge=1, le=SCAN_BYTES_MAX)] = SCAN_BYTES_MAX
 
 
 class KeyboardScanner:

@@ -8,24 +8,20 @@ import asyncio
 import errno
 import ipaddress
 import logging
-import re
 import socket
 from collections import deque
 from collections.abc import AsyncGenerator
-from typing import Annotated
-
-import msgspec
 
 from agent.adapters.scanners.intake import Intake
 from agent.adapters.scanners.lookout import DeviceAbsent, Lookout
 from agent.adapters.scanners.network_dial import Dialler
 from agent.adapters.scanners.network_line import Line, keep_alive, listening_socket
+from agent.adapters.scanners.network_settings import Settings
 from agent.adapters.scanners.presence import OnPresence, Presence, log_presence
 from agent.core.decision import Answer
-from agent.core.reading.framing import SCAN_TIMEOUT_MS, Framing, ScanAssembler
+from agent.core.reading.framing import Framing, ScanAssembler
 from agent.core.reading.piece import Piece
-from agent.core.reading.profile import Profile
-from agent.core.scan import SCAN_BYTES_MAX, Scan
+from agent.core.scan import Scan
 from agent.ports import Clock, ScanCounts
 
 log = logging.getLogger(__name__)
@@ -33,66 +29,6 @@ log = logging.getLogger(__name__)
 CONNECTIONS_MAX = 16  # of one listening scanner; a reader has one
 ACCEPTS_MAX = 16  # in one turn of the loop
 STRANGERS_TOLD_S = 60.0  # how often the log hears of those who may not connect
-
-_PATH = re.compile(
-    r"(?P<scheme>tcp|listen)://(?:\[(?P<v6>[0-9a-fA-F:.]{2,45})\]|(?P<host>[A-Za-z0-9._-]{1,253})):(?P<port>[0-9]{1,5})",
-    re.ASCII,
-)
-_Text = Annotated[str, msgspec.Meta(max_length=32)]
-
-
-class Settings(Profile, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="type", tag="network"):
-    """Readers that send lines over TCP.
-
-    path: tcp://HOST:PORT, where the agent connects, or listen://ADDRESS:PORT, where readers do. peers: addresses and
-    networks that may connect. stays_connected: a reader without a connection is absent. heartbeat: a line that is no
-    scan. accepted, refused: what the reader is sent for an answer. timeout_ms, framing, bytes_max: as serial.
-    """
-
-    path: Annotated[str, msgspec.Meta(max_length=300)]
-    peers: Annotated[tuple[Annotated[str, msgspec.Meta(max_length=64)], ...], msgspec.Meta(max_length=32)] = ()
-    stays_connected: bool = True
-    framing: Framing = Framing.CR
-    timeout_ms: Annotated[int, msgspec.Meta(ge=20, le=10_000)] = SCAN_TIMEOUT_MS
-    bytes_max: Annotated[int, msgspec.Meta(ge=1, le=SCAN_BYTES_MAX)] = SCAN_BYTES_MAX
-    heartbeat: _Text = ""
-    accepted: _Text = ""
-    refused: _Text = ""
-
-    def __post_init__(self) -> None:
-        parts = _PATH.fullmatch(self.path)
-        if parts is None or not 1 <= int(parts["port"]) <= 65_535:
-            raise ValueError('path must be "tcp://HOST:PORT" or "listen://ADDRESS:PORT"')
-        for peer in self.peers:
-            try:
-                ipaddress.ip_network(peer)
-            except ValueError as error:
-                raise ValueError("peers must be addresses or networks, e.g. 192.0.2.7 or 192.0.2.0/24") from error
-        if not self.is_listening:
-            if self.peers:
-                raise ValueError('peers belongs to "listen://": the agent connects to tcp:// itself')
-            return
-        try:
-            is_loopback = ipaddress.ip_address(self.host).is_loopback
-        except ValueError as error:
-            raise ValueError("listen:// takes an address of this machine, not a name") from error
-        if not (is_loopback or self.peers):
-            raise ValueError("listen:// on a network needs peers: the addresses of the readers that may connect")
-
-    @property
-    def is_listening(self) -> bool:
-        """Say whether readers connect."""
-        return self.path.startswith("listen:")
-
-    @property
-    def host(self) -> str:
-        """Name or address, without brackets."""
-        return self.path.partition("://")[2].rpartition(":")[0].strip("[]")
-
-    @property
-    def port(self) -> int:
-        """The port."""
-        return int(self.path.rpartition(":")[2])
 
 
 class NetworkScanner:
@@ -154,7 +90,7 @@ class NetworkScanner:
         """Say why no scan can come through, though readers may be fine; None while all is well."""
         if (why := self._intake.why_stuck()) is not None:
             return why
-        if any(not line.is_reading for line in self._lines.values()) and not self._intake.is_full:
+        if any(not (line.is_reading or line.is_waiting) for line in self._lines.values()) and not self._intake.is_full:
             return "a connection is open and nobody reads it"
         if self._settings.is_listening:
             is_looked_after = self._listening is not None or self._lookout.is_looking
@@ -229,7 +165,8 @@ class NetworkScanner:
                 self._dialler.lost()
             return
         assembler = ScanAssembler(settings.framing, bytes_max=settings.bytes_max, timeout_ms=settings.timeout_ms)
-        self._lines[peer] = Line(connected, assembler, self._take, self._on_lost)
+        is_paced = settings.framing is not Framing.IDLE
+        self._lines[peer] = Line(connected, assembler, self._take, self._on_lost, is_paced=is_paced)
         self._resume()
         if self.presence is not Presence.PRESENT:
             self._intake.be_present(settings.path if peer == settings.path else f"{settings.path}, from {peer}")

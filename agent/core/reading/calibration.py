@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 from agent.core.reading import keys
 from agent.core.reading.framing import Framing
-from agent.core.reading.keyboard import CapsLock, Keyboard
-from agent.core.reading.keys import EV_KEY, EV_SYN, SYN_DROPPED, KeyEvent
-from agent.core.reading.keystrokes import KeyTerminator
+from agent.core.reading.keyboard import Keyboard
+from agent.core.reading.keys import EV_KEY, EV_SYN, SYN_DROPPED, CapsLock, KeyEvent, KeyTerminator
 from agent.core.reading.layouts import LAYOUTS, LayoutName, layout_of
 from agent.core.reading.profile import GS, is_aim_id
 

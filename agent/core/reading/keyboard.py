@@ -3,15 +3,10 @@
 The law: every key that is no modifier and no lock gives text or is told as meaningless; none is passed over.
 """
 
-from typing import Literal
-
 from agent.core.reading import keys
 from agent.core.reading.alt_codes import ALT_DIGITS_MAX, AltCodes, char_of
+from agent.core.reading.keys import CapsLock
 from agent.core.reading.layouts.board import COMPOSED, PLAIN, SHIFT, Layout
-
-CapsLock = Literal["as-told", "on", "ignore"]
-"""as-told: lit at the start or not, turned by its key; on: the scanner types for a machine whose Caps Lock is on;
-ignore: what its light and its key say changes nothing."""
 
 _SILENT = keys.MODIFIERS | {keys.CAPS_LOCK, keys.NUM_LOCK, keys.SCROLL_LOCK}
 _PLAIN_KEYS = {

@@ -1,7 +1,16 @@
 """Keys as the kernel tells them (linux/input-event-codes.h): events, codes, modifiers. What they mean is not here."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+KEYS_TIMEOUT_MS = 250  # scanners press a key every 1 to 20 ms, 50 ms the slowest of them; people scan once in a second
+
+KeyTerminator = Literal["enter", "tab", "none"]
+"""The key that ends a scan; none: a pause does."""
+
+CapsLock = Literal["as-told", "on", "ignore"]
+"""as-told: lit at the start or not, turned by its key; on: the scanner types for a machine whose Caps Lock is on;
+ignore: what its light and its key say changes nothing."""
 
 EV_SYN = 0x00
 EV_KEY = 0x01

@@ -5,20 +5,23 @@ kernel's time of each key, so that a late reader never changes a scan. Opening d
 """
 
 from collections.abc import Iterable
-from typing import Literal
 
 from agent.core.reading import keys
 from agent.core.reading.alt_codes import AltCodes
-from agent.core.reading.keyboard import CapsLock, Keyboard
-from agent.core.reading.keys import EV_KEY, EV_SYN, SYN_DROPPED, SYN_REPORT, KeyEvent
+from agent.core.reading.keyboard import Keyboard
+from agent.core.reading.keys import (
+    EV_KEY,
+    EV_SYN,
+    KEYS_TIMEOUT_MS,
+    SYN_DROPPED,
+    SYN_REPORT,
+    CapsLock,
+    KeyEvent,
+    KeyTerminator,
+)  # fmt: skip
 from agent.core.reading.layouts.board import Layout
 from agent.core.reading.piece import Piece
 from agent.core.scan import SCAN_BYTES_MAX, ScanFault
-
-KEYS_TIMEOUT_MS = 250  # scanners press a key every 1 to 20 ms, 50 ms the slowest of them; people scan once in a second
-
-KeyTerminator = Literal["enter", "tab", "none"]
-"""The key that ends a scan; none: a pause does."""
 
 _ENDS: dict[str, frozenset[int]] = {
     "enter": frozenset({keys.ENTER, keys.KEYPAD_ENTER}),

@@ -8,10 +8,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agent.adapters.scanners.camera import CameraScanner, Settings
+from agent.adapters.scanners.camera import CameraScanner
+from agent.adapters.scanners.camera_settings import Settings
 from agent.adapters.scanners.capture.picture import Counts, Picture
 from agent.adapters.scanners.lookout import DeviceAbsent
 from agent.adapters.scanners.presence import Presence
+from agent.core.reading.frame import Frame
 from agent.core.reading.piece import Piece
 from agent.core.scan import ScanFault
 from agent.ports import FrameReader
@@ -303,3 +305,42 @@ def test_an_address_that_cannot_be_used_safely_is_refused(given: dict[str, str],
 )  # fmt: skip
 def test_addresses_of_every_kind_are_taken(path: str) -> None:
     assert msgspec.convert({"id": "front", "path": path, "type": "camera"}, Settings).same_code_interval_ms == 3_000
+
+
+class RaisingReader:
+    """Raises what names the code it saw, until it is mended."""
+
+    is_broken = True
+
+    def read(self, frame: Frame, at_ms: int) -> list[Piece]:
+        if self.is_broken:
+            raise TypeError("EHC1:SOMEBODYS-CODE is no picture")
+        return [Piece(b"code")]
+
+
+async def test_a_reader_that_raises_makes_the_camera_absent_not_the_agent_dead(
+    told: Presences, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader = RaisingReader()
+    camera = MemoryCamera(lambda: NOISY)
+    scanner = scanner_of(settings_of("/dev/memory"), told, lambda: reader, make_source=lambda *_: camera)
+    async with reading(scanner) as listener:
+        why = await told.until(Presence.ABSENT)
+        assert "reading a picture failed (TypeError)" in why
+        assert scanner.why_silent() is None
+        assert "TypeError" in caplog.text
+        assert "SOMEBODYS" not in caplog.text + why
+        reader.is_broken = False
+        camera._stopped.clear()
+        assert (await listener.next()).data == b"code"
+
+
+async def test_a_code_reader_that_cannot_be_loaded_is_told_and_tried_again(told: Presences) -> None:
+    def load() -> FrameReader:
+        raise ImportError("libsomething.so: cannot open shared object file")
+
+    camera = MemoryCamera(lambda: NOISY)
+    scanner = scanner_of(settings_of("/dev/memory"), told, load, make_source=lambda *_: camera)
+    async with reading(scanner):
+        assert "loading the code reader failed (ImportError)" in await told.until(Presence.ABSENT)
+        assert scanner.why_silent() is None

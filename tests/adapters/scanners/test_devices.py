@@ -2,7 +2,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.adapters.scanners.devices import (
@@ -159,6 +159,7 @@ def test_the_makers_are_those_of_the_device_rules() -> None:
     assert {int(vendor, 16) for vendor in said} == SCANNER_VENDORS
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400).filter(lambda b: b"\0" not in b), st.binary(max_size=200))
 def test_whatever_a_device_says_of_itself_is_short_and_printable(
     tmp_path_factory: pytest.TempPathFactory, said: bytes, descriptor: bytes

@@ -12,7 +12,8 @@ import pytest
 from agent.adapters.scanners import evdev, key_reader
 from agent.adapters.scanners.evdev import EVENT, EventNode, events_in
 from agent.adapters.scanners.intake import SCANS_QUEUED_MAX
-from agent.adapters.scanners.keyboard import KeyboardScanner, Settings, keys_typed
+from agent.adapters.scanners.keyboard import KeyboardScanner, keys_typed
+from agent.adapters.scanners.keyboard_settings import Settings
 from agent.adapters.scanners.lookout import DeviceAbsent
 from agent.adapters.scanners.presence import Presence
 from agent.core.reading.keys import HELD, KeyEvent, Stroke

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from agent.adapters.scanners import network_dial, network_line
 from agent.adapters.scanners.intake import SCANS_QUEUED_MAX
-from agent.adapters.scanners.network import CONNECTIONS_MAX, NetworkScanner, Settings
+from agent.adapters.scanners.network import CONNECTIONS_MAX, NetworkScanner
+from agent.adapters.scanners.network_settings import Settings
 from agent.adapters.scanners.presence import Presence
 from agent.core.decision import Answer
 from agent.core.reading.framing import Framing
@@ -291,7 +292,9 @@ async def test_the_reader_whose_scan_it_was_hears_the_answer(told):
     left.hang_up()
 
 
-async def test_a_consumer_that_is_slow_makes_the_reader_wait_and_no_scan_is_lost(reader, told):
+async def test_a_consumer_that_is_slow_makes_the_reader_wait_and_no_scan_is_lost(reader, told, monkeypatch):
+    monkeypatch.setattr(network_line, "LINES_PER_S_MAX", 1_000_000)  # else it waits for the rate
+    monkeypatch.setattr(network_line, "BYTES_PER_S_MAX", 1_000_000_000)
     reader.switch_on()
     scanner = dialling(reader, told, scans_per_s_max=1_000_000)
     scans = scanner.scans()
@@ -311,6 +314,37 @@ async def test_a_consumer_that_is_slow_makes_the_reader_wait_and_no_scan_is_lost
     await scans.aclose()
     assert [scan.data[:5] for scan in got] == [b"%05d" % i for i in range(count)]
     assert not any(scan.fault for scan in got)
+
+
+@pytest.mark.parametrize("flood", [b"\r" * 65_536, b"x" * 262_144])
+async def test_a_flood_waits_for_its_turn_and_the_reader_beside_it_does_not(flood, told, monkeypatch):
+    monkeypatch.setattr(network_line, "BYTES_PER_S_MAX", 10_000)
+    scanner = listening(free_port(), told)
+    hostile, good = TcpReader(scanner._settings.port), TcpReader(scanner._settings.port)
+    async with reading(scanner) as listener:
+        await told.until(Presence.ABSENT)
+        await hostile.connect("127.0.0.2")
+        await good.connect("127.0.0.3")
+        await hostile.send(flood)
+        await until(lambda: scanner._lines["127.0.0.2"].is_waiting)
+        assert scanner.why_silent() is None
+        for number in range(20):
+            await good.send(b"code %d\r" % number)
+            assert (await listener.next()).data == b"code %d" % number
+            assert not scanner._lines["127.0.0.2"].is_reading
+    hostile.hang_up()
+    good.hang_up()
+
+
+async def test_what_a_flood_left_waiting_is_read_in_the_end_and_nothing_of_it_is_lost(reader, told, monkeypatch):
+    monkeypatch.setattr(network_line, "LINES_PER_S_MAX", 100_000)
+    reader.switch_on()
+    async with reading(dialling(reader, told, timeout_ms=20)) as listener:
+        await reader.wait()
+        await reader.send(b"begin\r" + b"\r" * 10_000 + b"end\r" + b"half")
+        assert [scan.data for scan in await listener.take(2)] == [b"begin", b"end"]
+        half = await listener.next()
+    assert (half.data, half.fault) == (b"half", ScanFault.INCOMPLETE)
 
 
 async def test_a_pause_ends_a_scan_where_the_reader_sends_no_mark(reader, told):

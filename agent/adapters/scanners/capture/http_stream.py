@@ -19,6 +19,7 @@ from agent.adapters.scanners.capture.picture import JPEG, Counts, Picture
 from agent.adapters.scanners.lookout import DeviceAbsent
 
 TIMEOUT_S = 5.0  # to connect, and between two reads
+ANSWER_S_MAX = 15.0  # from the request to the end of the answer's head, however steadily it trickles
 READ_BYTES = 65_536
 PASSWORD_BYTES_MAX = 1_024
 _STREAMS = ("multipart/", "video/x-motion-jpeg", "video/x-mjpeg", "video/mjpeg")
@@ -60,7 +61,7 @@ class HttpStreamSource:
         try:
             connection.request("GET", target, headers=self._headers())
             self._socket = connection.sock  # the response takes it over where the camera closes behind it
-            response = connection.getresponse()
+            response = self._answer(connection)
         except (OSError, HTTPException, ValueError) as error:
             connection.close()
             raise DeviceAbsent(f"{shown} cannot be reached ({_what(error)}): look at the camera and its net") from error
@@ -70,6 +71,30 @@ class HttpStreamSource:
             raise DeviceAbsent(f"{shown} {refusal}")
         threading.Thread(target=self._read, args=(response, shown), name="http-stream", daemon=True).start()
         return f"{shown}: motion JPEG"
+
+    def _answer(self, connection: HTTPConnection) -> HTTPResponse:
+        """Return the answer once its head is whole. Raises OSError, HTTPException."""
+        is_late = threading.Event()
+
+        def give_up() -> None:
+            is_late.set()
+            self._hang_up()
+
+        timer = threading.Timer(ANSWER_S_MAX, give_up)
+        timer.daemon = True
+        timer.start()
+        try:
+            response = connection.getresponse()
+        except (OSError, HTTPException, ValueError):
+            if is_late.is_set():
+                raise TimeoutError(0, f"no whole answer for {ANSWER_S_MAX:g} s") from None
+            raise
+        finally:
+            timer.cancel()
+        if is_late.is_set():  # half a head may look like a whole one
+            response.close()
+            raise TimeoutError(0, f"no whole answer for {ANSWER_S_MAX:g} s")
+        return response
 
     def next(self, timeout_s: float) -> Picture | None:
         """Return the newest picture. Raises DeviceAbsent where the stream ended."""
@@ -91,6 +116,9 @@ class HttpStreamSource:
         with self._changed:
             self._is_woken = True
             self._changed.notify_all()
+        self._hang_up()
+
+    def _hang_up(self) -> None:
         if self._socket is not None:
             # An SSLSocket's own shutdown would pull TLS from under the reading thread.
             with suppress(OSError):  # it was closed already
@@ -151,7 +179,7 @@ def _refusal(response: HTTPResponse) -> str | None:
 def _what(error: Exception) -> str:
     """Say what went wrong without what was sent or received."""
     if isinstance(error, TimeoutError):
-        return f"nothing for {TIMEOUT_S:g} s"
+        return error.strerror or f"nothing for {TIMEOUT_S:g} s"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return type(error).__name__

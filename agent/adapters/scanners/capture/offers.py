@@ -3,15 +3,15 @@
 import errno
 from dataclasses import dataclass
 from struct import Struct
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
+from agent.adapters.scanners.camera_settings import Form
 from agent.adapters.scanners.capture import videodev2 as v4l2
 from agent.adapters.scanners.capture.luma import LAYOUTS
 from agent.adapters.scanners.capture.picture import JPEG
 
 OFFERS_MAX = 64  # of formats, sizes and rates each; a driver that goes on for ever is left there
 
-Form = Literal["auto", "yuyv", "mjpeg", "grey", "nv12"]
 FORMS: dict[str, tuple[str, ...]] = {
     "auto": (*LAYOUTS, JPEG, "JPEG"),
     "yuyv": ("YUYV", "YVYU", "UYVY", "VYUY"),

@@ -5,9 +5,12 @@ the loop has not taken the last ones, no further picture is looked at.
 """
 
 import asyncio
+import logging
 import threading
 import time
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 from agent.adapters.scanners.capture.luma import frame_of
@@ -18,10 +21,13 @@ from agent.core.reading.piece import Piece
 from agent.core.reading.stillness import Seen, Stillness
 from agent.ports import FrameReader
 
+log = logging.getLogger(__name__)
+
 PICTURE_S_MAX = 5.0  # without a whole picture, before the camera counts as absent
 WAIT_S = 0.5
 LOOK_S = 1.0  # how often a picture is asked whether it shows anything
 HUNG_S = 30.0  # in one picture; reading one takes milliseconds
+TRACED_MAX = 4  # places that an error of a reader is told with
 OPENING_S_MAX = 120.0  # a name server that is away takes a while, a USB camera a second
 
 
@@ -91,6 +97,10 @@ class Sight:
             why = str(error)
         except SourceEnded as error:
             why, is_over = str(error), True
+        except Exception as error:  # noqa: BLE001 — a decoder may raise anything; the other scanners go on
+            why = f"{self._doing} failed ({type(error).__name__}): the log says where; it is tried again"
+            # Without the error's text, which may hold what was read.
+            log.error("camera: %s failed: %s", self._doing, _where(error))
         finally:
             self._source.close()
         self._tell(lambda: self._told.on_gone(why, is_over=is_over))
@@ -160,3 +170,9 @@ class Sight:
 
     def _do(self, doing: str) -> None:
         self._doing, self._since_s = doing, time.monotonic()
+
+
+def _where(error: Exception) -> str:
+    """Return an error's type and the places it came through, the innermost first; not its text."""
+    frames = reversed(traceback.extract_tb(error.__traceback__)[-TRACED_MAX:])
+    return " < ".join([type(error).__name__, *(f"{Path(f.filename).name}:{f.lineno}" for f in frames)])

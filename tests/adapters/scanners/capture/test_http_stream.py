@@ -1,13 +1,15 @@
 """Network cameras, on loopback: real HTTP, real JPEG."""
 
+import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from agent.adapters.scanners.camera import CameraScanner, Settings
+from agent.adapters.scanners.camera import CameraScanner
+from agent.adapters.scanners.camera_settings import Settings
 from agent.adapters.scanners.capture.http_stream import Access, HttpStreamSource
 from agent.adapters.scanners.capture.picture import Counts
 from agent.adapters.scanners.lookout import DeviceAbsent
@@ -128,6 +130,30 @@ def test_a_camera_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch)
     finally:
         let_go.set()
         camera.close()
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\n", b"", b"HTTP/1.1 200 OK\r\nContent-Type: multipart/x\r\nX: "])
+def test_a_camera_whose_answer_trickles_for_ever_is_given_up(head: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.adapters.scanners.capture.http_stream.ANSWER_S_MAX", 0.2)
+    let_go = threading.Event()
+
+    def trickle() -> None:
+        connected, _ = listening.accept()
+        with connected, suppress(OSError):
+            connected.sendall(head)
+            while not let_go.wait(0.01):
+                connected.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=trickle)
+        thread.start()
+        try:
+            source = HttpStreamSource(f"http://127.0.0.1:{listening.getsockname()[1]}/", Access(), Counts())
+            with pytest.raises(DeviceAbsent, match=r"no whole answer for 0\.2 s"):
+                source.open()
+        finally:
+            let_go.set()
+            thread.join()
 
 
 def test_closing_ends_the_wait_at_once() -> None:
