@@ -86,8 +86,15 @@ async def test_half_a_scan_at_a_cut_is_a_fault_and_the_reader_is_dialled_again(h
         assert (scan.data, scan.fault) == (b"hal", ScanFault.CUT)
         await told.until(Presence.ABSENT)
         await reader.wait()
-        await reader.send(b"f\rnext\r")
-        assert [scan.data for scan in await listener.take(2)] == [b"f", b"next"]
+        await reader.send(b"f\rnext\r")  # as a device server does, which kept what it could not send
+        rest, following = await listener.take(2)
+        assert (rest.data, rest.fault) == (b"f", ScanFault.INCOMPLETE)
+        assert (following.data, following.fault) == (b"next", None)
+        reader.hang_up(hard=hard)
+        await told.until(Presence.ABSENT, times=2)
+        await reader.wait()
+        await reader.send(b"third\r")
+        assert (await listener.next()).fault is None, "nothing was cut the second time"
 
 
 def _unread(listener, reader) -> int:
@@ -195,13 +202,14 @@ async def test_a_reader_that_comes_back_takes_the_place_of_its_dead_connection(t
         await first.send(b"whole\rhal")
         assert (await listener.next()).data == b"whole"
         await second.connect("127.0.0.2")
-        await second.send(b"new\r")
-        cut, new = await listener.take(2)
+        await second.send(b"f\rnew\r")
+        cut, rest, new = await listener.take(3)
         assert await first.received(1) == b""
         assert len(scanner._lines) == 1
     first.hang_up()
     second.hang_up()
     assert (cut.data, cut.fault) == (b"hal", ScanFault.CUT)
+    assert (rest.data, rest.fault) == (b"f", ScanFault.INCOMPLETE)
     assert (new.data, new.fault) == (b"new", None)
 
 
