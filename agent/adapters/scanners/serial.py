@@ -186,7 +186,7 @@ class SerialScanner:
         self._pause()
         self._outbox.close()
         if self._port is not None:
-            self._port.close()
+            serial_port.close_port(self._port)
             self._port = None
         for timer in (self._quiet_timer, self._settle_timer):
             if timer is not None:

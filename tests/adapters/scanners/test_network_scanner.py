@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import threading
 
 import msgspec
 import pytest
@@ -114,9 +115,8 @@ async def test_a_name_that_nobody_knows_is_told_and_asked_for_again(told):
 
 
 async def test_a_resolver_that_never_answers_blocks_nothing_and_is_asked_once(told, monkeypatch):
-    asked, answer = [], asyncio.get_running_loop().create_future()
-    loop = asyncio.get_running_loop()
-    monkeypatch.setattr(loop, "run_in_executor", lambda *given: asked.append(given) or answer)
+    asked, answer = [], threading.Event()
+    monkeypatch.setattr(network_dial, "_addresses_of", stubborn_resolver(asked, answer))
     monkeypatch.setattr(network_dial, "RESOLVE_S_MAX", 0.01)
     monkeypatch.setattr(network_dial, "RETRY_DELAY_S_FIRST", 0.01)
     scanner = NetworkScanner(Settings(id="front", path="tcp://reader.example:9100"), FakeClock(), told)
@@ -126,7 +126,37 @@ async def test_a_resolver_that_never_answers_blocks_nothing_and_is_asked_once(to
         await until(lambda: scanner._dialler._delay_s > 2 * delay_s)
         assert scanner.why_silent() is None
     assert len(asked) == 1
-    assert answer.cancelled()
+    answer.set()
+
+
+def stubborn_resolver(asked, answer):
+    def addresses_of(host, port, flags=0):
+        if flags:
+            raise socket.gaierror
+        asked.append(host)
+        answer.wait(60)
+        raise OSError
+
+    return addresses_of
+
+
+def test_a_resolver_that_never_answers_does_not_hold_the_end_up(told, monkeypatch):
+    asked, answer = [], threading.Event()
+    monkeypatch.setattr(network_dial, "_addresses_of", stubborn_resolver(asked, answer))
+
+    async def run() -> None:
+        scanner = NetworkScanner(Settings(id="front", path="tcp://reader.example:9100"), FakeClock(), told)
+        async with reading(scanner):
+            await until(lambda: bool(asked))
+
+    whole = threading.Thread(target=asyncio.run, args=[run()], daemon=True)
+    whole.start()
+    whole.join(10)
+    try:
+        assert not whole.is_alive()
+    finally:
+        answer.set()
+        whole.join()
 
 
 async def test_a_reader_that_hangs_up_at_once_is_dialled_less_and_less_often(reader, told):

@@ -7,6 +7,7 @@ the loop has not taken the last ones, no further picture is looked at.
 import asyncio
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from typing import Protocol
 
@@ -91,6 +92,10 @@ class Sight:
             why = str(error)
         except SourceEnded as error:
             why, is_over = str(error), True
+        except Exception as error:  # noqa: BLE001 — nobody else hears what ends a thread
+            at = traceback.extract_tb(error.__traceback__)[-1]
+            # Not the error's text, which may hold what was read.
+            why = f"reading it failed ({type(error).__name__} in {at.name}, line {at.lineno}): it is tried again"
         finally:
             self._source.close()
         self._tell(lambda: self._told.on_gone(why, is_over=is_over))
