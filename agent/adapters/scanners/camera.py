@@ -127,8 +127,9 @@ class CameraScanner:
     def _open(self) -> None:
         """Have a thread open the camera: that may take a second, and the loop does not wait for it."""
         source = self._make_source(self._settings, self.pictures)
-        self._sight = Sight(source, self._reader_of_frames, self, self.pictures, self._stillness)
-        self._sight.start()
+        sight = Sight(source, self._reader_of_frames, self, self.pictures, self._stillness)
+        sight.start()
+        self._sight = sight
 
     def _reader_of_frames(self) -> FrameReader:
         """Return the reader; called by one thread at a time, since a camera has one Sight at a time."""

@@ -112,7 +112,16 @@ class HidScanner:
         settings = self._settings
         self._assembler = ReportAssembler(layouts, bytes_max=settings.bytes_max, timeout_ms=settings.timeout_ms)
         self._assembler.begin(loop_ms())
-        self._reader = ReportReader(device.fd, f"hid:{self.id}", self._take_reports, self._hang_up)
+
+        def on_reports() -> None:
+            if reader is self._reader:  # else it speaks of a device that was closed since
+                self._take_reports()
+
+        def on_gone() -> None:
+            if reader is self._reader:
+                self._hang_up()
+
+        reader = self._reader = ReportReader(device.fd, f"hid:{self.id}", on_reports, on_gone)
         where = f"{path} ({device.name})" if device.name else path
         loop = asyncio.get_running_loop()
         self._settle_timer = loop.call_later(SETTLE_MS / 1000 + 0.001, self._intake.be_present, where)

@@ -22,7 +22,8 @@ class KeyReader:
     """The thread and its buffer. Everything but the thread's own work is called on the loop.
 
     quiet_ms: what is typed before the first pause of that length was typed before anyone listened, and is dropped.
-    on_news: called in the thread, once until the next `take`.
+    on_news: called in the thread, once until the next `take`. Raises OSError, the node closed, where no descriptor is
+    to be had.
     """
 
     def __init__(self, node: Node, quiet_ms: int, on_news: Callable[[], object]) -> None:
@@ -35,7 +36,11 @@ class KeyReader:
         self._is_full = False
         self._has_gap = False
         self._rest = b""
-        self._wake_fd, self._waker_fd = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            self._wake_fd, self._waker_fd = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        except OSError:
+            node.close()
+            raise
         self._thread = threading.Thread(target=self._run, name="keys", daemon=True)
         self.held: set[int] = set()  # the keys that are down, and whether Caps Lock's light is on, once it is settled
         self.lit = False
@@ -43,8 +48,12 @@ class KeyReader:
         self.is_gone = False
 
     def start(self) -> None:
-        """Begin to read."""
-        self._thread.start()
+        """Begin to read. Raises RuntimeError where no thread is to be had; the node is closed then."""
+        try:
+            self._thread.start()
+        except RuntimeError:
+            self._let_go()
+            raise
 
     @property
     def is_alive(self) -> bool:
@@ -55,6 +64,10 @@ class KeyReader:
         """Stop reading and give the node back."""
         os.write(self._waker_fd, b"x")
         self._thread.join(STOP_S_MAX)
+        if not self._thread.is_alive():  # else the descriptors' numbers must not be given to others
+            self._let_go()
+
+    def _let_go(self) -> None:
         for fd in (self._wake_fd, self._waker_fd):
             os.close(fd)
         self._node.close()

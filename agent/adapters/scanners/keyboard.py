@@ -91,8 +91,8 @@ class KeyboardScanner:
             if reader is self._reader:  # else it speaks of a device that was closed since
                 self._on_news(reader)
 
-        self._reader = reader
         reader.start()
+        self._reader = reader
 
     def _close(self) -> None:
         if self._reader is not None:

@@ -27,7 +27,8 @@ class HotPlug(Protocol):
 class Lookout:
     """Opens one device and opens it again after every loss.
 
-    open_device: opens it, tells that it is there, and begins to read; raises DeviceAbsent. on_absent: told why not.
+    open_device: opens it, tells that it is there, and begins to read; raises DeviceAbsent, and leaves nothing open
+    then. on_absent: told why not.
     """
 
     def __init__(
@@ -55,6 +56,9 @@ class Lookout:
             self._open_device()
         except DeviceAbsent as error:
             self._on_absent(str(error))
+            self._later()
+        except (OSError, RuntimeError) as error:  # no descriptor or no thread to be had: the machine, not the device
+            self._on_absent(f"no means to open it ({error}): see to this machine's limits of open files and tasks")
             self._later()
         else:
             self._delay_s = REOPEN_DELAY_S_FIRST

@@ -12,7 +12,7 @@ import socket
 from collections import deque
 from collections.abc import AsyncGenerator
 
-from agent.adapters.scanners.intake import Intake
+from agent.adapters.scanners.intake import Intake, loop_ms
 from agent.adapters.scanners.lookout import DeviceAbsent, Lookout
 from agent.adapters.scanners.network_dial import Dialler
 from agent.adapters.scanners.network_line import Line, keep_alive, listening_socket
@@ -21,7 +21,7 @@ from agent.adapters.scanners.presence import OnPresence, Presence, log_presence
 from agent.core.decision import Answer
 from agent.core.reading.framing import Framing, ScanAssembler
 from agent.core.reading.piece import Piece
-from agent.core.scan import Scan
+from agent.core.scan import Scan, ScanFault
 from agent.ports import Clock, ScanCounts
 
 log = logging.getLogger(__name__)
@@ -44,6 +44,7 @@ class NetworkScanner:
         self._lines = dict[str, Line]()  # by the peer's address, the oldest first
         self._origins = deque[Line]()  # which line each waiting scan came from
         self._answers_to: Line | None = None
+        self._cut = set[str]()  # peers whose last connection took a scan with it
         self._stranger_told_at_s = -STRANGERS_TOLD_S
 
     @property
@@ -133,8 +134,9 @@ class NetworkScanner:
             if not self._may_connect(peer):
                 connected.close()
                 continue
-            if (before := self._lines.pop(peer, None)) is not None:
+            if (before := self._lines.get(peer)) is not None:
                 self._take(before, before.close())  # it came back, and its old connection did not hear of that
+                del self._lines[peer]
             self._begin(connected, peer)
 
     def _may_connect(self, peer: str) -> bool:
@@ -165,6 +167,9 @@ class NetworkScanner:
                 self._dialler.lost()
             return
         assembler = ScanAssembler(settings.framing, bytes_max=settings.bytes_max, timeout_ms=settings.timeout_ms)
+        if peer in self._cut:  # a device server sends the rest of what was cut over its next connection
+            self._cut.discard(peer)
+            assembler.join_late(loop_ms())
         is_paced = settings.framing is not Framing.IDLE
         self._lines[peer] = Line(connected, assembler, self._take, self._on_lost, is_paced=is_paced)
         self._resume()
@@ -175,12 +180,19 @@ class NetworkScanner:
     def _take(self, line: Line, pieces: list[Piece]) -> None:
         heartbeat = self._settings.heartbeat.encode()
         for piece in pieces:
+            if piece.fault is ScanFault.CUT:
+                self._note_cut(line)
             if heartbeat and piece == Piece(heartbeat):
                 continue
             self._origins.extend([line] * self._intake.take([piece]))
         if self._intake.is_full:
             for each in self._lines.values():
                 each.pause()
+
+    def _note_cut(self, line: Line) -> None:
+        if len(self._cut) >= CONNECTIONS_MAX:
+            self._cut.clear()
+        self._cut |= {peer for peer, other in self._lines.items() if other is line}
 
     def _resume(self) -> None:
         """Read again, if the queue has room."""

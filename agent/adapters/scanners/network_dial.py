@@ -8,7 +8,9 @@ import asyncio
 import errno
 import os
 import socket
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 RETRY_DELAY_S_FIRST = 0.2
@@ -77,8 +79,11 @@ class Dialler:
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(RESOLVE_S_MAX, self._fail, f"nobody says what address {self._host} has")
         if self._names is None:
-            self._names = loop.run_in_executor(None, _addresses_of, self._host, self._port)
+            self._names = loop.create_future()
             self._names.add_done_callback(self._on_names)
+            ask = partial(_ask, self._host, self._port, loop, self._names)
+            # An executor's threads keep a process from ending.
+            threading.Thread(target=ask, name="resolver", daemon=True).start()
 
     def _on_names(self, names: "asyncio.Future[list[_Address]]") -> None:
         if names is not self._names:  # stopped, or given up before
@@ -157,6 +162,26 @@ class Dialler:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _ask(host: str, port: int, loop: asyncio.AbstractEventLoop, names: "asyncio.Future[list[_Address]]") -> None:
+    """Ask the resolver, in a thread; what it says is for nobody once `names` is done."""
+
+    def tell() -> None:
+        if names.done():
+            return
+        if trouble is not None:
+            names.set_exception(trouble)
+        else:
+            names.set_result(found)
+
+    found, trouble = list[_Address](), None
+    try:
+        found = _addresses_of(host, port)
+    except (OSError, UnicodeError) as error:
+        trouble = error
+    with suppress(RuntimeError):  # the loop is closed: nobody is left to tell
+        loop.call_soon_threadsafe(tell)
 
 
 def _addresses_of(host: str, port: int, flags: int = 0) -> list[_Address]:

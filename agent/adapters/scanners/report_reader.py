@@ -33,6 +33,7 @@ class ReportReader:
     """Reads one descriptor until `stop`, which closes it. Everything but the thread is the loop's.
 
     on_reports: called on the loop when there is something to `take`; on_gone: once, when the device cannot be read on.
+    Raises OSError, RuntimeError, the descriptor closed, where no descriptor or thread is to be had.
     """
 
     def __init__(self, fd: int, name: str, on_reports: Callable[[], None], on_gone: Callable[[], None]) -> None:
@@ -43,9 +44,14 @@ class ReportReader:
         self._waiting: deque[Report] = deque()
         self._has_called = False  # the loop will look; it needs no further call
         self._is_stopped = False
-        self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._thread = Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
+        self._wake = -1
+        try:
+            self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+            self._thread.start()
+        except (OSError, RuntimeError):
+            self._let_go()
+            raise
 
     @property
     def is_alive(self) -> bool:
@@ -75,8 +81,12 @@ class ReportReader:
         os.eventfd_write(self._wake, 1)
         self._thread.join(STOP_S_MAX)
         if not self._thread.is_alive():  # else the descriptors' numbers must not be given to others
-            os.close(self._fd)
-            os.close(self._wake)
+            self._let_go()
+
+    def _let_go(self) -> None:
+        for fd in (self._fd, self._wake):
+            if fd >= 0:
+                os.close(fd)
 
     def _run(self) -> None:
         poll = select.poll()

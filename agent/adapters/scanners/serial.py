@@ -107,6 +107,7 @@ class SerialScanner:
         self._baud = 0
         self._losses: LossWatch | None = None
         self._lost_until_ms = 0
+        self._has_hole = False  # what is arriving may lack lost bytes, however long it takes to arrive
         self._is_reading = False
         self._settle_timer: asyncio.TimerHandle | None = None
         self._quiet_timer: asyncio.TimerHandle | None = None
@@ -185,7 +186,7 @@ class SerialScanner:
         self._pause()
         self._outbox.close()
         if self._port is not None:
-            self._port.close()
+            serial_port.close_port(self._port)
             self._port = None
         for timer in (self._quiet_timer, self._settle_timer):
             if timer is not None:
@@ -222,9 +223,12 @@ class SerialScanner:
         if self._settle_timer is not None:
             self._assembler.join_late(now_ms)
             self._settle()
-        if self._losses is not None and self._losses.has_lost():
+        has_lost = self._losses is not None and self._losses.has_lost()
+        if has_lost:
             self._lost_until_ms = now_ms + LOST_MS
         self._read(data, now_ms)
+        if has_lost:
+            self._has_hole = not self._assembler.is_between
         self._say_now()
         self._watch_for_quiet()
 
@@ -264,8 +268,9 @@ class SerialScanner:
 
     def _judge(self, piece: Piece) -> Piece:
         """Refuse what looks whole and is not to be trusted."""
-        if self._lost_until_ms and piece.fault is None and loop_ms() < self._lost_until_ms:
+        if piece.fault is None and (self._has_hole or loop_ms() < self._lost_until_ms):
             piece = piece._replace(fault=ScanFault.LOST)
+        self._has_hole = False
         if self._is_replying and piece.fault is None and self._replies.spoils(piece.data):
             piece = piece._replace(fault=ScanFault.DAMAGED)
         if self._probe is not None:

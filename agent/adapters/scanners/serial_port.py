@@ -10,6 +10,7 @@ import fcntl
 import os
 import termios
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,16 @@ def open_port(path: Path, baud: int) -> "Serial":
         port.close()
         raise
     return port
+
+
+def close_port(port: "Serial") -> None:
+    """Close the port; what it was not yet told is forgotten.
+
+    Else closing waits for a scanner that takes nothing, for 30 s (closing_wait; drivers/tty/tty_port.c).
+    """
+    with suppress(OSError, termios.error):  # it is gone: nothing waits for it
+        termios.tcflush(port.fileno(), termios.TCOFLUSH)
+    port.close()
 
 
 def set_baud(port: "Serial", baud: int) -> None:

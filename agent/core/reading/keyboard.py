@@ -28,6 +28,7 @@ class Keyboard:
         self._alt_codes = alt_codes
         self._is_caps_on = caps_lock == "on" or (caps_lock == "as-told" and lit)
         self._was_caps_on = self._is_caps_on
+        self._has_missed = False
         self._held: set[int] = set()
         self._accent = ""
         self._digits = ""
@@ -41,13 +42,15 @@ class Keyboard:
     def rest(self) -> None:
         """Take note that a scan is over: what was half is gone, and Caps Lock is as it is between scans."""
         self._forget_half()
+        if self._has_missed:  # Caps Lock may have been pressed unseen, and who presses it presses it again
+            self._is_caps_on, self._has_missed = self._was_caps_on, False
         self._was_caps_on = self._is_caps_on
 
     def lose_track(self) -> None:
         """Take note that keys were not seen: none counts as held, and Caps Lock is as it was before this scan."""
         self._forget_half()
         self._held.clear()
-        self._is_caps_on = self._was_caps_on
+        self._is_caps_on, self._has_missed = self._was_caps_on, True
 
     def press(self, code: int) -> str | None:
         """Return the text this key adds, "" for none yet, None where it means nothing."""

@@ -23,6 +23,8 @@ from agent.core.reading.layouts.board import Layout
 from agent.core.reading.piece import Piece
 from agent.core.scan import SCAN_BYTES_MAX, ScanFault
 
+TAIL_MS = 20_000  # behind a scan that broke off; a radio link that carried nothing for so long has been taken down
+
 _ENDS: dict[str, frozenset[int]] = {
     "enter": frozenset({keys.ENTER, keys.KEYPAD_ENTER}),
     "tab": frozenset({keys.TAB}),
@@ -36,7 +38,8 @@ class KeyAssembler:
 
     lit: Caps Lock's light when the device was opened; held: the keys down then. `feed` what was read, call `idle` at
     `due_at_ms` where nothing waits to be read, and `hang_up` when the device goes away. An event's own time is of one
-    clock, at_ms of any other. Behind SYN_DROPPED the caller feeds the keys that are down as presses.
+    clock, at_ms of any other. Behind SYN_DROPPED the caller feeds the keys that are down as presses. After a scan that
+    broke off, what comes up to the next terminator may be its tail: it is refused too, aloud.
     """
 
     def __init__(
@@ -53,6 +56,8 @@ class KeyAssembler:
         self._fault: ScanFault | None = None
         self._is_skipping = False  # a fault was told; what is left of the scan goes until a terminator or a pause
         self._is_blind = False  # behind SYN_DROPPED, until the report that is cut in two is over
+        self._is_all_lost = False  # no key has come behind a loss: the terminator may well be among what was lost
+        self._tail_until_ms: int | None = None  # by the keys' clock: what begins before may be a broken scan's rest
         self._fed_at_ms = 0
         self._key_at_ms: int | None = None
         for code in held:
@@ -72,6 +77,8 @@ class KeyAssembler:
                 key_at_ms = at_ms if event.at_ms is None else event.at_ms
                 if self._key_at_ms is not None and key_at_ms - self._key_at_ms >= self._timeout_ms:
                     pieces += self._pause()
+                if self._tail_until_ms is not None and key_at_ms >= self._tail_until_ms and not self._is_waiting:
+                    self._tail_until_ms = None
                 self._key_at_ms = key_at_ms
                 self._fed_at_ms = at_ms
             pieces += self._take(event, at_ms)
@@ -88,6 +95,7 @@ class KeyAssembler:
         pieces = self._end(ScanFault.CUT) if was_waiting else self._end(None)
         self._keyboard.lose_track()
         self._is_blind = False
+        self._tail_until_ms = None
         return pieces
 
     @property
@@ -96,13 +104,14 @@ class KeyAssembler:
 
     def _take(self, event: KeyEvent, at_ms: int) -> list[Piece]:
         if event.type == EV_SYN and event.code == SYN_DROPPED:
-            return self._lose(at_ms)
+            return self._lose(at_ms if event.at_ms is None else event.at_ms, at_ms)
         if self._is_blind:
             self._is_blind = not (event.type == EV_SYN and event.code == SYN_REPORT)
             return []
         if event.type != EV_KEY:
             return []
         if event.value == keys.PRESSED:
+            self._is_all_lost &= event.code in keys.MODIFIERS
             is_end = event.code in self._ends and not self._keyboard.is_half
             text = self._keyboard.press(event.code)
             if event.code in self._ends and (text is None or text == self._end_text):
@@ -121,11 +130,14 @@ class KeyAssembler:
                 return self._give_up(ScanFault.OVER_LONG)
         return []
 
-    def _lose(self, at_ms: int) -> list[Piece]:
-        """Tell the loss once; whatever it has left of this scan and the next is not to be trusted."""
+    def _lose(self, lost_at_ms: int, at_ms: int) -> list[Piece]:
+        """Tell the loss once; whatever it has left of this scan and the next is not to be trusted.
+
+        The time that was lost is no pause: somebody typed in it.
+        """
         self._keyboard.lose_track()
-        self._is_blind = True
-        self._fed_at_ms = at_ms
+        self._is_blind = self._is_all_lost = True
+        self._key_at_ms, self._fed_at_ms = lost_at_ms, at_ms
         return [] if self._is_skipping else self._give_up(ScanFault.LOST)
 
     def _give_up(self, fault: ScanFault) -> list[Piece]:
@@ -137,15 +149,22 @@ class KeyAssembler:
     def _pause(self) -> list[Piece]:
         if not self._is_waiting:
             return []
-        if self._ends:
-            return self._end(ScanFault.INCOMPLETE)
-        return self._end(ScanFault.KEYS if self._keyboard.is_half else None)
+        if not self._ends:
+            return self._end(ScanFault.KEYS if self._keyboard.is_half else None)
+        is_broken_off = not (self._is_skipping and self._is_all_lost)
+        pieces = self._end(ScanFault.INCOMPLETE)
+        if is_broken_off and self._key_at_ms is not None:
+            self._tail_until_ms = self._key_at_ms + TAIL_MS
+        return pieces
 
     def _end(self, fault: ScanFault | None) -> list[Piece]:
-        """End a scan, once: with its own fault before the one it ends with."""
+        """End a scan, once: with its own fault before the one it ends with, and last that it may be a tail."""
         payload, fault = bytes(self._pending), self._fault or fault
-        was_skipping, self._is_skipping = self._is_skipping, False
+        is_something = bool(payload or fault) and not self._is_skipping
+        if fault is None and self._tail_until_ms is not None:
+            fault = ScanFault.INCOMPLETE
         self._pending.clear()
-        self._fault = None
+        self._is_skipping = self._is_all_lost = False
+        self._fault = self._tail_until_ms = None
         self._keyboard.rest()
-        return [] if was_skipping or not (payload or fault) else [Piece(payload, fault)]
+        return [Piece(payload, fault)] if is_something else []

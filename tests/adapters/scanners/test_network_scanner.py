@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import threading
 
 import msgspec
 import pytest
@@ -87,8 +88,15 @@ async def test_half_a_scan_at_a_cut_is_a_fault_and_the_reader_is_dialled_again(h
         assert (scan.data, scan.fault) == (b"hal", ScanFault.CUT)
         await told.until(Presence.ABSENT)
         await reader.wait()
-        await reader.send(b"f\rnext\r")
-        assert [scan.data for scan in await listener.take(2)] == [b"f", b"next"]
+        await reader.send(b"f\rnext\r")  # as a device server does, which kept what it could not send
+        rest, following = await listener.take(2)
+        assert (rest.data, rest.fault) == (b"f", ScanFault.INCOMPLETE)
+        assert (following.data, following.fault) == (b"next", None)
+        reader.hang_up(hard=hard)
+        await told.until(Presence.ABSENT, times=2)
+        await reader.wait()
+        await reader.send(b"third\r")
+        assert (await listener.next()).fault is None, "nothing was cut the second time"
 
 
 def _unread(listener, reader) -> int:
@@ -108,9 +116,8 @@ async def test_a_name_that_nobody_knows_is_told_and_asked_for_again(told):
 
 
 async def test_a_resolver_that_never_answers_blocks_nothing_and_is_asked_once(told, monkeypatch):
-    asked, answer = [], asyncio.get_running_loop().create_future()
-    loop = asyncio.get_running_loop()
-    monkeypatch.setattr(loop, "run_in_executor", lambda *given: asked.append(given) or answer)
+    asked, answer = [], threading.Event()
+    monkeypatch.setattr(network_dial, "_addresses_of", stubborn_resolver(asked, answer))
     monkeypatch.setattr(network_dial, "RESOLVE_S_MAX", 0.01)
     monkeypatch.setattr(network_dial, "RETRY_DELAY_S_FIRST", 0.01)
     scanner = NetworkScanner(Settings(id="front", path="tcp://reader.example:9100"), FakeClock(), told)
@@ -120,7 +127,37 @@ async def test_a_resolver_that_never_answers_blocks_nothing_and_is_asked_once(to
         await until(lambda: scanner._dialler._delay_s > 2 * delay_s)
         assert scanner.why_silent() is None
     assert len(asked) == 1
-    assert answer.cancelled()
+    answer.set()
+
+
+def stubborn_resolver(asked, answer):
+    def addresses_of(host, port, flags=0):
+        if flags:
+            raise socket.gaierror
+        asked.append(host)
+        answer.wait(60)
+        raise OSError
+
+    return addresses_of
+
+
+def test_a_resolver_that_never_answers_does_not_hold_the_end_up(told, monkeypatch):
+    asked, answer = [], threading.Event()
+    monkeypatch.setattr(network_dial, "_addresses_of", stubborn_resolver(asked, answer))
+
+    async def run() -> None:
+        scanner = NetworkScanner(Settings(id="front", path="tcp://reader.example:9100"), FakeClock(), told)
+        async with reading(scanner):
+            await until(lambda: bool(asked))
+
+    whole = threading.Thread(target=asyncio.run, args=[run()], daemon=True)
+    whole.start()
+    whole.join(10)
+    try:
+        assert not whole.is_alive()
+    finally:
+        answer.set()
+        whole.join()
 
 
 async def test_a_reader_that_hangs_up_at_once_is_dialled_less_and_less_often(reader, told):
@@ -196,13 +233,14 @@ async def test_a_reader_that_comes_back_takes_the_place_of_its_dead_connection(t
         await first.send(b"whole\rhal")
         assert (await listener.next()).data == b"whole"
         await second.connect("127.0.0.2")
-        await second.send(b"new\r")
-        cut, new = await listener.take(2)
+        await second.send(b"f\rnew\r")
+        cut, rest, new = await listener.take(3)
         assert await first.received(1) == b""
         assert len(scanner._lines) == 1
     first.hang_up()
     second.hang_up()
     assert (cut.data, cut.fault) == (b"hal", ScanFault.CUT)
+    assert (rest.data, rest.fault) == (b"f", ScanFault.INCOMPLETE)
     assert (new.data, new.fault) == (b"new", None)
 
 

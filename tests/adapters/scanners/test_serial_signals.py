@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agent.adapters.scanners import serial_port
+from agent.adapters.scanners import serial, serial_port
+from agent.adapters.scanners.intake import loop_ms
 from agent.adapters.scanners.presence import Presence
 from agent.adapters.scanners.serial import SerialScanner, Settings
 from agent.adapters.scanners.serial_port import OUTBOX_BYTES_MAX
@@ -188,6 +189,26 @@ async def test_a_scan_with_an_overrun_in_it_is_refused(
         counts[0] = 1
         await tty.send(b"shrt\r")
         assert (await listener.next()).fault is ScanFault.LOST
+
+
+async def test_a_scan_that_takes_long_to_arrive_is_refused_for_an_overrun_at_its_beginning(
+    tty: Tty, told: Presences, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = [0]
+    monkeypatch.setattr(serial_port, "losses", lambda _port: counts[0])
+    monkeypatch.setattr(serial, "LOST_MS", 1)
+    scanner = scanner_at(tty.path, told, baud=1200, timeout_ms=10_000)
+    async with reading(scanner) as listener:
+        await told.until(Presence.PRESENT)
+        counts[0] = 1
+        await tty.send(b"EHC1:shrt")
+        await until(lambda: not scanner._assembler.is_between)
+        late_ms = loop_ms() + 5
+        await until(lambda: loop_ms() > late_ms)
+        await tty.send(b"ened\rwhole\r")
+        shortened, whole = await listener.take(2)
+    assert (shortened.data, shortened.fault) == (b"EHC1:shrtened", ScanFault.LOST)
+    assert (whole.data, whole.fault) == (b"whole", None)
 
 
 async def test_a_scan_that_was_arriving_when_the_port_was_opened_is_refused(tty: Tty, told: Presences) -> None:

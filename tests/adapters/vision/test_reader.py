@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageFilter
 
-from agent.adapters.scanners.camera import SAME_CODE_INTERVAL_MS
+from agent.adapters.scanners.camera_settings import SAME_CODE_INTERVAL_MS
 from agent.adapters.vision import reader
 from agent.adapters.vision.decoder import Decoder
 from agent.adapters.vision.extra import Extra

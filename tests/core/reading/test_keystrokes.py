@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.core.reading.keys import EV_KEY, EV_SYN, HELD, SYN_DROPPED, SYN_REPORT, KeyEvent, Stroke, events_of
-from agent.core.reading.keystrokes import KeyAssembler
+from agent.core.reading.keystrokes import TAIL_MS, KeyAssembler
 from agent.core.reading.layouts import LAYOUTS, LayoutName, layout_of
 from agent.core.reading.layouts.typed import alt_code_for, keys_for
 from agent.core.reading.piece import Piece
@@ -84,14 +84,44 @@ def test_without_a_terminator_a_pause_by_the_kernels_time_ends_a_scan() -> None:
     assert keys.due_at_ms is None
 
 
-def test_a_scan_that_stops_in_the_middle_is_incomplete_and_the_next_is_whole() -> None:
+def test_a_scan_that_stops_in_the_middle_is_incomplete_and_its_tail_is_no_scan() -> None:
     keys = assembler(timeout_ms=100)
-    assert keys.feed(events_of(typed("hal"), 1_000, 5) + events_of(typed("next") + ENTER, 1_200, 5), 0) == [
-        Piece(b"hal", ScanFault.INCOMPLETE),
+    stalled = events_of(typed("half"), 1_000, 5) + events_of(typed("tail") + ENTER, 1_200, 5)
+    assert keys.feed(stalled + events_of(typed("next") + ENTER, 2_000, 5), 0) == [
+        Piece(b"half", ScanFault.INCOMPLETE),
+        Piece(b"tail", ScanFault.INCOMPLETE),
         Piece(b"next"),
     ]
-    assert keys.feed(events_of(typed("hal"), 2_000), 500) == []
+    assert keys.feed(events_of(typed("hal"), 3_000), 500) == []
     assert keys.idle(600) == [Piece(b"hal", ScanFault.INCOMPLETE)]
+    assert keys.feed(events_of(ENTER, 4_000), 1_600) == [], "a terminator alone ends the tail without a word"
+    assert keys.feed(events_of(typed("next") + ENTER, 5_000), 2_600) == [Piece(b"next")]
+
+
+def test_no_tail_is_waited_for_longer_than_any_link_holds_it() -> None:
+    keys = assembler(timeout_ms=100)
+    keys.feed(events_of(typed("half"), 0), 0)
+    assert keys.feed(events_of(typed("next") + ENTER, TAIL_MS), TAIL_MS) == [
+        Piece(b"half", ScanFault.INCOMPLETE),
+        Piece(b"next"),
+    ]
+
+
+def test_the_tail_of_an_over_long_scan_that_stalls_is_no_scan() -> None:
+    keys = assembler(timeout_ms=100, bytes_max=10)
+    assert keys.feed(events_of(typed("x" * 12), 0), 0) == [Piece(b"x" * 10, ScanFault.OVER_LONG)]
+    assert keys.feed(events_of(typed("tail") + ENTER + typed("next") + ENTER, 200), 200) == [
+        Piece(b"tail", ScanFault.INCOMPLETE),
+        Piece(b"next"),
+    ]
+
+
+def test_the_time_that_was_lost_is_no_pause() -> None:
+    lost = [KeyEvent(EV_SYN, SYN_DROPPED, 0, 400), KeyEvent(EV_SYN, SYN_REPORT, 0, 400), KeyEvent(EV_KEY, 42, 1, 400)]
+    keys = assembler(timeout_ms=100)
+    events = [*events_of(typed("lost"), 0), *lost, *events_of(typed("tail") + ENTER, 410)]
+    assert keys.feed(events, 410) == [Piece(b"lost", ScanFault.LOST)]
+    assert keys.feed(events_of([Stroke(42, 0), *typed("next"), *ENTER], 900), 900) == [Piece(b"next")]
 
 
 def test_a_key_that_stays_down_is_pressed_once_and_is_a_pause() -> None:
@@ -99,6 +129,7 @@ def test_a_key_that_stays_down_is_pressed_once_and_is_a_pause() -> None:
     held = [KeyEvent(EV_KEY, 30, 1, 0), *(KeyEvent(EV_KEY, 30, HELD, 30 * i) for i in range(20))]
     assert keys.feed(held, 600) == []
     assert keys.idle(700) == [Piece(b"a", ScanFault.INCOMPLETE)]
+    keys.hang_up()
     quick = [KeyEvent(EV_KEY, 30, 1, 1_000), KeyEvent(EV_KEY, 30, HELD, 1_040), KeyEvent(EV_KEY, 30, 0, 1_050)]
     assert keys.feed(quick + events_of(ENTER, 1_060), 1_060) == [Piece(b"a")]
 
@@ -143,6 +174,14 @@ def test_what_the_kernel_lost_spoils_everything_up_to_a_pause() -> None:
     assert lost == [Piece(b"lost", ScanFault.LOST)]
     assert keys.due_at_ms == 110
     assert keys.idle(110) == []
+    assert keys.feed(events_of(typed("rest") + ENTER, 300), 300) == [Piece(b"rest", ScanFault.INCOMPLETE)]
+    assert keys.feed(events_of(typed("next") + ENTER, 310), 310) == [Piece(b"next")]
+
+
+def test_a_loss_behind_which_nothing_came_may_have_had_the_terminator_in_it() -> None:
+    keys = assembler(timeout_ms=100)
+    assert keys.feed([*events_of(typed("lost"), 0), *DROPPED], 10) == [Piece(b"lost", ScanFault.LOST)]
+    assert keys.idle(110) == []
     assert keys.feed(events_of(typed("next") + ENTER, 300), 300) == [Piece(b"next")]
 
 
@@ -173,6 +212,8 @@ def test_caps_lock_after_a_loss_is_what_it_was_before_the_scan() -> None:
     keys = assembler()
     keys.feed([*events_of(caps + typed("a")), *DROPPED, *events_of(ENTER)], 0)
     assert keys.feed(events_of(typed("a") + ENTER), 0) == [Piece(b"a")]
+    keys.feed([*events_of(caps + typed("a")), *DROPPED, *events_of(typed("a") + caps + ENTER)], 0)
+    assert keys.feed(events_of(typed("a") + ENTER), 0) == [Piece(b"a")], "its second press was seen, its first was not"
 
 
 def test_an_over_long_scan_is_one_fault_and_the_next_is_whole() -> None:
@@ -270,3 +311,30 @@ def test_events_that_are_lost_and_told_never_shorten_a_scan(text: str, data: st.
     pieces = keys.feed([*events[:start], *DROPPED, *events[stop:]], 0) + keys.idle(10_000)
     assert all(piece.fault is not None or piece.data == text.encode() for piece in pieces)
     assert ScanFault.LOST in [piece.fault for piece in pieces]
+
+
+@given(
+    texts=st.lists(
+        st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=2, max_size=12), min_size=1, max_size=4
+    ),
+    gaps=st.lists(st.sampled_from([1, 1, 1, 1, 20, 99, 100, 300, 5_000]), max_size=60),
+    losses=st.lists(st.integers(0, 60), max_size=2),
+)
+def test_no_stall_and_no_loss_makes_a_shorter_scan_of_a_longer_one(
+    texts: list[str], gaps: list[int], losses: list[int]
+) -> None:
+    keys, pieces, now_ms = assembler(timeout_ms=100), list[Piece](), 0
+    for index, stroke in enumerate(s for text in texts for s in typed(text) + ENTER):
+        now_ms += gaps[index] if index < len(gaps) else 1
+        pieces += keys.idle(now_ms)
+        if index in losses:  # this stroke is lost, however long it took
+            held = [KeyEvent(EV_KEY, stroke.code, 1, now_ms)] if stroke.value else []
+            lost = [KeyEvent(EV_SYN, code, 0, now_ms) for code in (SYN_DROPPED, SYN_REPORT)]
+            pieces += keys.feed(lost + held, now_ms)
+        else:
+            pieces += keys.feed(events_of([stroke], now_ms), now_ms)
+    pieces += keys.idle(now_ms + 100)
+    read_well = [piece.data.decode() for piece in pieces if piece.fault is None]
+    assert all(text in texts for text in read_well)
+    if not losses and max(gaps, default=1) < 100:
+        assert read_well == texts

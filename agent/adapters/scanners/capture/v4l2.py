@@ -37,9 +37,9 @@ class V4l2Source:
         self._wish = wish
         self._ioctl = ioctl
         self._path = ""
-        self._fd = -1
-        self._waker = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._fd = self._waker = -1
         self._buffers = list[mmap.mmap]()
+        self._waker = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._held: tuple[int, memoryview] | None = None  # the picture that was given last
         self._format = Picture(memoryview(b""), JPEG)
         self._sequence: int | None = None
@@ -95,7 +95,8 @@ class V4l2Source:
 
     def __del__(self) -> None:
         self.close()
-        os.close(self._waker)
+        if self._waker >= 0:
+            os.close(self._waker)
 
     def _card(self) -> str:
         """Return the camera's name. Raises DeviceAbsent where the node takes no pictures."""
