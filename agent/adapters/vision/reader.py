@@ -61,6 +61,7 @@ class CodeReader:
         self._turn = self._variant_turn = self._extra_turn = self._fitted_turn = 0
         self._plain = frozenset[Piece]()  # what the whole picture as it is showed last
         self._read_by: Look | None = None  # what showed a code that the picture as it is does not
+        self._is_fitted = False  # it was a fit, whose bands take turns
 
     def read(self, frame: Frame, at_ms: int) -> list[Piece]:
         """Return what was read for certain in this frame; at_ms of a clock that does not step. Never raises."""
@@ -113,19 +114,22 @@ class CodeReader:
             seen = self._decoder.read(picture, RAW)
             self._plain = frozenset(one.piece for one in seen)
             return seen
-        look = self._read_by
-        if not is_settled:
-            look = self._fits() if self._is_blurred(at_ms) else None
-            look = look or (self._further() if turn % 4 == 3 and self._is_hard(at_ms) else None)
+        look, is_fit = self._read_by, False
+        if self._is_blurred(at_ms):
+            look, is_fit = self._fits(), True
+        elif not is_settled:
+            look = self._further() if turn % 4 == 3 and self._is_hard(at_ms) else None
         look = look or self._treated()
         middle, corner = regions.centre(picture)
         seen = _placed(look(middle), 1, corner)
         if any(one.piece not in self._plain for one in seen):
-            self._read_by = look
+            self._read_by, self._is_fitted = look, is_fit
         return seen
 
     def _is_blurred(self, at_ms: int) -> bool:
         """Say whether bars are fitted now: two of three treated looks, once the first treatments have shown nothing."""
+        if self._is_in_sight(at_ms):  # what another look reads needs no fit, and what a fit reads is seen by no other
+            return self._is_fitted
         since_ms = self._searching_since_ms
         if not self._fitted.is_wanted or since_ms is None or at_ms - since_ms < FITTED_AFTER_MS:
             return False

@@ -1,5 +1,6 @@
-"""One still picture, looked at in every way until something certain is found."""
+"""One still picture, looked at in every way until something certain is found or LOOKING_S_MAX is over."""
 
+import time
 from collections.abc import Iterator
 
 from PIL import Image
@@ -14,6 +15,7 @@ from agent.core.reading.sightings import RAW, Sighting, agreed
 from agent.core.reading.symbologies import Symbology
 
 _SYMBOLOGIES = tuple(kind for kind in Symbology if kind is not Symbology.HAN_XIN)  # zxing-cpp reads no Han Xin
+LOOKING_S_MAX = 2.0  # of CPU, after which nothing more is tried: someone waits for the answer
 _WEAK = frozenset({Symbology.ITF, Symbology.CODABAR, Symbology.CODE39, Symbology.EAN8})
 _TREATED = tuple(kind for kind in _SYMBOLOGIES if kind not in _WEAK)  # too easily seen in what a treatment made
 
@@ -32,9 +34,12 @@ def look(picture: Image.Image) -> tuple[list[Piece], str]:
 
 
 def _looks(picture: Image.Image) -> Iterator[tuple[str, list[Sighting]]]:
+    begun_s = time.thread_time()
     yield RAW, Decoder(_SYMBOLOGIES).read(picture, RAW)
     decoder = Decoder(_TREATED)
     for variant in VARIANTS:
+        if time.thread_time() - begun_s > LOOKING_S_MAX:
+            return
         yield variant.name, look_treated(decoder, picture, variant)
     if picture.width * picture.height <= WORK_PIXELS_MAX:
         for further in Extra(_TREATED, decoder).looks:

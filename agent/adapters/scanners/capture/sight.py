@@ -5,10 +5,12 @@ the loop has not taken the last ones, no further picture is looked at.
 """
 
 import asyncio
+import atexit
 import logging
 import threading
 import time
 import traceback
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -28,7 +30,20 @@ WAIT_S = 0.5
 LOOK_S = 1.0  # how often a picture is asked whether it shows anything
 HUNG_S = 30.0  # in one picture; reading one takes milliseconds
 TRACED_MAX = 4  # places that an error of a reader is told with
+STOPPING_S_MAX = 2.0  # at the end of the process, for a picture in hand
 OPENING_S_MAX = 120.0  # a name server that is away takes a while, a USB camera a second
+
+
+_stopping: "weakref.WeakSet[threading.Thread]" = weakref.WeakSet()
+
+
+def _wait_for_stopping() -> None:
+    for thread in list(_stopping):
+        if thread.is_alive():
+            thread.join(STOPPING_S_MAX)
+
+
+atexit.register(_wait_for_stopping)
 
 
 class Told(Protocol):
@@ -79,6 +94,8 @@ class Sight:
         self._is_stopped = True
         self._room.set()
         self._source.wake()
+        # An interpreter that ends while a decoder of C++ runs in a thread aborts: it waits for the picture in hand.
+        _stopping.add(self._thread)
 
     def why_hung(self) -> str | None:
         """Say what the thread does for too long, or that it is gone; None while all is well."""
