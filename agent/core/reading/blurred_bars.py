@@ -28,9 +28,10 @@ MARGIN_MIN = 2.3  # how many times worse the next number must fit
 LINE_MAX = 16_384  # samples
 _COARSE_COST_MAX = 0.05
 _REFINED_COST_MAX = 0.008
-_STARTS = 3
+_STARTS = 4
 _RIVALS = 6
 _EDGES_MAX = 60
+_EDGE_SHARE_MIN = 0.08  # of the steepest
 _BEND_MAX = 3.0
 _SPREADS, _GAINS = (4, 18), (-2, 4)
 
@@ -81,7 +82,7 @@ def fit(line: Sequence[float], module_min: float) -> Fit | None:
     """
     if len(line) > LINE_MAX or not all(map(isfinite, line)):
         return None
-    coarse = [state for left, right in symbols(line, module_min, 1) for state in _coarse(line, left, right)]
+    coarse = [state for left, right in symbols(line, module_min) for state in _coarse(line, left, right)]
     coarse.sort(key=lambda state: state.cost)
     if not coarse or coarse[0].cost > _COARSE_COST_MAX:
         return None
@@ -137,24 +138,28 @@ def symbols(line: Sequence[float], module_min: float, most: int = 2) -> list[tup
 
 
 def _edges(slopes: Sequence[float]) -> list[int]:
-    """Return where a line rises most, the steepest _EDGES_MAX."""
+    """Return where a line rises most, the steepest _EDGES_MAX; noise on paper is no edge."""
+    least = _EDGE_SHARE_MIN * max(slopes, default=0.0)
     found = [
         (slopes[at], at)
         for at in range(2, len(slopes) - 2)
-        if slopes[at] > 0 and slopes[at] >= slopes[at - 1] and slopes[at] > slopes[at + 1]
+        if slopes[at] > least and slopes[at] >= slopes[at - 1] and slopes[at] > slopes[at + 1]
     ]
     return sorted(at for _, at in sorted(found, reverse=True)[:_EDGES_MAX])
 
 
 def _coarse(line: Sequence[float], left: float, right: float) -> list[_State]:
-    """Try places around these ends."""
+    """Try places around these ends; return the best bend and blur of each."""
     module = (right - left) / MODULES
     found = []
-    for first, last, bend, spread in product((-1, 0, 1), (-1, 0, 1), (-0.7, 0.7), (8, 13)):
-        place = Place(left + first * module, right + last * module, bend)
-        light = _first_light(line, place)
-        if light is not None and (state := _tried(line, place, Blur(spread, 0), light)) is not None:
-            found.append(state)
+    for first, last in product((-1, 0, 1), (-1, 0, 1)):
+        tries = []
+        for bend, spread in product((-0.7, 0.7), (8, 13)):
+            place = Place(left + first * module, right + last * module, bend)
+            light = _first_light(line, place)
+            if light is not None and (state := _tried(line, place, Blur(spread, 0), light)) is not None:
+                tries.append(state)
+        found += sorted(tries, key=lambda state: state.cost)[:1]
     return found
 
 
