@@ -150,6 +150,7 @@ def _run(log: IO[bytes]) -> None:
 
 def _serve() -> None:
     """Be the platform until killed."""
+    os.sched_setaffinity(0, range(os.cpu_count() or 1))  # not the agent's alone
     os.chdir(HOME)
     with (FOLDER / "platform-log").open("w") as log:
         os.dup2(log.fileno(), 1)
