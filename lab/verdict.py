@@ -45,6 +45,12 @@ KINDS_MIN: Mapping[str, int] = {
     "gb18030": 2,
     "half": 6,
 }
+FAULTS_MIN: Mapping[tuple[str, str], int] = {  # what was done to these rows has to have had its effect
+    ("flood.serial", "flood"): 1,
+    ("flood.keyboard", "flood"): 1,
+    ("flood.hid", "flood"): 1,
+    ("stall.keyboard", "lost"): 4,
+}
 EXACT_MIN = 0.95  # of what had to come out exactly: refusing everything aloud is no scanner
 COVERS_MANY = frozenset({"lost", "flood"})  # one such fault speaks for every scan since the last one that came out
 
@@ -95,6 +101,7 @@ def judge(
     rows_min: Mapping[str, int] = ROWS_MIN,
     kinds_min: Mapping[str, int] = KINDS_MIN,
     scans_min: int = SCANS_MIN,
+    faults_min: Mapping[tuple[str, str], int] = FAULTS_MIN,
 ) -> Verdict:
     """Compare what was sent with what came out, scanner by scanner, in order."""
     by_scanner: dict[str, tuple[list[Sent], list[Heard]]] = {}
@@ -112,6 +119,11 @@ def judge(
     rows = _table(outcomes)
     words += [f"{one.scanner}, {one.kind} ({one.row}): {what}" for one, what, _ in outcomes if what in WRONG]
     words += _below_floors(rows, Counter(one.kind for one in sent), rows_min, kinds_min, scans_min)
+    words += [
+        f"row {name}: {rows[name].faults.get(fault, 0)} refused as {fault}, {least} at least"
+        for (name, fault), least in faults_min.items()
+        if name in rows and rows[name].faults.get(fault, 0) < least
+    ]
     must = [what for one, what, _ in outcomes if one.expect is Expect.EXACT]
     if must and must.count(EXACT) < EXACT_MIN * len(must):
         words.append(f"only {must.count(EXACT)} of {len(must)} scans that nothing was done to came out exactly")

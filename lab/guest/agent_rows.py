@@ -68,9 +68,14 @@ listen = "127.0.0.1:{console}"
 """
 
 
-def play(bench: Bench) -> None:
-    """Start platform and agent, scan signed codes on three scanners, and let the ledger speak."""
+def start_platform() -> None:
+    """Start the platform beside the other plays: it makes its keys meanwhile. It ends with the machine."""
     HOME.mkdir()
+    multiprocessing.get_context("fork").Process(target=_serve, daemon=True).start()
+
+
+def play(bench: Bench) -> None:
+    """Start the agent, scan signed codes on three scanners, and let the ledger speak."""
     keyboard = Typing("de", "agent-keyboard")
     line = Line(4, "agent-serial", b"\r")
     pos = Pos("agent-hid", "]Q1", HidDevice("Lab Scanner", "LABPOS3", DESCRIPTOR, product=0x0402))
@@ -79,8 +84,6 @@ def play(bench: Bench) -> None:
         home=HOME, serial=path_of(4), keyboard=keyboard.link, platform=PLATFORM_PORT, console=CONSOLE_PORT
     )
     (HOME / "agent.toml").write_text(config)
-    platform = multiprocessing.get_context("fork").Process(target=_serve, daemon=True)
-    platform.start()
     for channel in channels:
         channel.plug_in()
     _until((HOME / "platform/root.json").exists, START_S_MAX, "the platform makes its keys")
@@ -96,7 +99,6 @@ def play(bench: Bench) -> None:
             agent.join(RECORDED_S_MAX)
             status = agent.exitcode
             agent.kill()
-    platform.kill()
     _tell_from_the_ledger(codes)
     for channel in channels:
         channel.unplug()
@@ -150,6 +152,7 @@ def _run(log: IO[bytes]) -> None:
 
 def _serve() -> None:
     """Be the platform until killed."""
+    os.sched_setaffinity(0, range(os.cpu_count() or 1))  # not the agent's alone
     os.chdir(HOME)
     with (FOLDER / "platform-log").open("w") as log:
         os.dup2(log.fileno(), 1)

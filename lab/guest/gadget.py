@@ -32,6 +32,7 @@ class Gadget:
         self._hid: Path | None = None
         self._port: Path | None = None
         self._line: int | None = None
+        self._reports: int | None = None
         folder = self._folder
         (folder / "strings/0x409").mkdir(parents=True)
         (folder / "configs/c.1").mkdir(parents=True)
@@ -71,6 +72,9 @@ class Gadget:
         if self._line is not None:
             os.close(self._line)  # it was hung up
             self._line = None
+        if self._reports is not None:
+            os.close(self._reports)
+            self._reports = None
 
     def send(self, data: bytes) -> None:
         """Send bytes over the serial line. Raises TimeoutError where the host does not take them."""
@@ -83,16 +87,17 @@ class Gadget:
 
     def report(self, reports: Sequence[bytes]) -> None:
         """Send HID reports, each as soon as the host has fetched the one before."""
+        if self._reports is None:
+            self._reports = self._open_reports()
+        for report in reports:
+            if not select.select([], [self._reports], [], WRITE_S_MAX)[1]:
+                raise TimeoutError(f"the reports of {self.serial} are not read")
+            os.write(self._reports, report)
+
+    def _open_reports(self) -> int:
         assert self._hid is not None  # noqa: S101
         major, minor = (int(part) for part in (self._hid / "dev").read_text().split(":"))
         node = Path(f"/run/tmp/hidg-{major}-{minor}")
         if not node.exists():
             os.mknod(node, 0o020600, os.makedev(major, minor))
-        fd = os.open(node, os.O_RDWR | os.O_NONBLOCK)
-        try:
-            for report in reports:
-                if not select.select([], [fd], [], WRITE_S_MAX)[1]:
-                    raise TimeoutError(f"the reports of {self.serial} are not read")
-                os.write(fd, report)
-        finally:
-            os.close(fd)
+        return os.open(node, os.O_RDWR | os.O_NONBLOCK)

@@ -64,7 +64,7 @@ def settings() -> list[dict[str, Any]]:
     """Return the scanners of these rows."""
     common = {"type": "hid", "timeout_ms": TIMEOUT_MS}
     return [
-        {"id": "hid", "path": "usb:0c2e:0400:LABPOS1", **common},
+        {"id": "hid", "path": "usb:0c2e:0400:LABPOS1", "scans_per_s_max": rows.SCANS_PER_S_MAX, **common},
         {"id": "hid-usb", "path": "usb:0c2e:0401:LABPOS2", **common},
     ]
 

@@ -23,7 +23,7 @@ STROKES_A_PART = 4
 STROKE_S = 0.001  # the fastest a USB keyboard can: one report in each frame of full speed
 USB_NUMBER, REPORT_BYTES = 2, 8
 DEAD_KEYS = {"de": "éèêâúô", "fr": "êëâîôüï", "es": "áéíóúüàê"}
-ALT_CODES = {"cn": "unicode"}
+MORE: dict[str, dict[str, Any]] = {"cn": {"alt_codes": "unicode"}, "us": {"scans_per_s_max": rows.SCANS_PER_S_MAX}}
 USB_KINDS = {"gs1", "aim", "url"}  # the short ones: a real keyboard is polled, two reports a character
 
 
@@ -98,7 +98,7 @@ def settings() -> list[dict[str, Any]]:
     return [
         *(
             {"id": f"keyboard-{name}", "path": str(link_of(f"Lab keyboard-{name}")), "layout": name, **common}
-            | ({"alt_codes": ALT_CODES[name]} if name in ALT_CODES else {})
+            | MORE.get(name, {})
             for name in LAYOUTS
         ),
         {"id": UsbKeyboard.scanner, "path": usb, "layout": "us", **common},

@@ -15,7 +15,7 @@ def heard(data: str, scanner: str = "desk", fault: str | None = None, aim: str |
 
 
 def verdict_of(those_sent: list[Sent], those_heard: list[Heard]):
-    return judge(those_sent, those_heard, {}, {}, 1)
+    return judge(those_sent, those_heard, {}, {}, 1, {})
 
 
 def test_what_came_out_as_it_was_sent_is_exact():
@@ -95,6 +95,13 @@ def test_the_table_names_the_faults_that_scans_were_refused_with():
     assert verdict.rows["row"] == Row(scans=2, refused=2, needless=1, faults={"cut": 1, "keys": 1})
 
 
+def test_a_flood_that_was_none_is_a_fault():
+    those = [sent("A", row="flood.hid", expect=Expect.EITHER)]
+    verdict = judge(those, [heard("A")], {}, {}, 1)
+    assert verdict.faults == ("row flood.hid: 0 refused as flood, 1 at least",)
+    assert judge(those, [heard("", fault="flood")], {}, {}, 1).is_good
+
+
 def test_nothing_proves_nothing():
     verdict = judge([], [])
     assert str(verdict) == "lab: 0 of 0 exact or refused aloud, 0 silently wrong"
@@ -105,7 +112,7 @@ def test_nothing_proves_nothing():
 @pytest.mark.parametrize("missing", ROWS_MIN)
 def test_each_missing_row_is_a_fault(missing):
     those = [sent(f"{row} {n}", row=row) for row, least in ROWS_MIN.items() if row != missing for n in range(least)]
-    verdict = judge(those, [Heard(one.scanner, one.data) for one in those], kinds_min={}, scans_min=1)
+    verdict = judge(those, [Heard(one.scanner, one.data) for one in those], kinds_min={}, scans_min=1, faults_min={})
     assert verdict.faults == (f"row {missing}: 0 scans, {ROWS_MIN[missing]} at least",)
 
 
@@ -117,7 +124,7 @@ def test_each_missing_kind_is_a_fault(missing):
         if kind != missing
         for n in range(least)
     ]
-    verdict = judge(those, [Heard(one.scanner, one.data) for one in those], rows_min={}, scans_min=1)
+    verdict = judge(those, [Heard(one.scanner, one.data) for one in those], rows_min={}, scans_min=1, faults_min={})
     assert verdict.faults == (f"kind {missing}: 0 scans, {KINDS_MIN[missing]} at least",)
 
 
