@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 
 from agent.adapters.clock import SystemClock
@@ -21,6 +22,7 @@ from agent.ports import Scanner, Triggered
 
 COUNT_MAX, SECONDS_MAX = 1_000_000, 86_400
 FIGURES_S = 5.0  # between two lines of figures of a camera
+THREAD_S_MAX = 5.0  # for a camera's last picture
 WARNING = "warning: --show prints what the codes hold: personal data. Nobody else should see this screen."
 ANSWERS = {"accept": Answer.ACCEPT, "refuse": Answer.REFUSE}
 
@@ -68,7 +70,12 @@ def run(args: argparse.Namespace) -> int:
         return 2
     if args.show:
         print(WARNING, file=sys.stderr)
-    return asyncio.run(_Trial(args, settings).run(build_scanner(settings, SystemClock(), _tell)))
+    try:
+        return asyncio.run(_Trial(args, settings).run(build_scanner(settings, SystemClock(), _tell)))
+    finally:
+        for thread in threading.enumerate():  # ended in the middle of a picture, its library complains of us at length
+            if thread.name == "camera":
+                thread.join(THREAD_S_MAX)
 
 
 def _tell(scanner: str, presence: Presence, why: str) -> None:
@@ -88,6 +95,7 @@ class _Trial:
         self._good = 0
         self._faulty = 0
         self._began_s = 0.0
+        self._why_silent: str | None = None  # as long as it was read
 
     async def run(self, scanner: Scanner) -> int:
         loop = asyncio.get_running_loop()
@@ -138,6 +146,8 @@ class _Trial:
         try:
             while True:
                 await asyncio.sleep(0.1)
+                why_silent = getattr(scanner, "why_silent", None)
+                self._why_silent = why_silent() if callable(why_silent) else None
                 if triggered is not None and scanner.presence == Presence.PRESENT:
                     triggered.trigger(on=True)
                     print("trigger  pulled", file=sys.stderr, flush=True)
@@ -159,9 +169,8 @@ class _Trial:
         figures = figures_of(scanner)
         if figures is not None:
             yield f"pictures {_rate((0, 0), figures, lasted_s)}"
-        why_silent = getattr(scanner, "why_silent", None)
-        if not self._good and callable(why_silent) and (why := why_silent()) is not None:
-            yield f"silent   {why}"
+        if not self._good and self._why_silent is not None:
+            yield f"silent   {self._why_silent}"
         yield f"test: {self._good} good, {self._faulty} faulty in {lasted_s:.1f} s"
 
 

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from agent.app import Paths, open_ledger
 from agent.cli import main
 from agent.commands.scanners import trial
 from agent.config import load
+from fakes.pictures import picture_of
 
 ROOT = Path(__file__).parents[3]
 SECRET = "EHC1:MAX-MUSTERMANN"
@@ -155,6 +157,22 @@ def test_a_file_of_scans_is_shown_to_its_end(tmp_path: Path, capsys: pytest.Capt
     out = capsys.readouterr().out
     assert "test: 2 good" in out
     assert "text  ⟨ff⟩⟨fe⟩" in out
+
+
+def test_an_absent_scanner_is_told_as_absent_and_not_as_one_nobody_looks_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(tmp_path / "none")
+    assert main(["scanners", "test", "--type", "serial", "--path", path, "--seconds", "1"]) == 1
+    out = capsys.readouterr().out
+    assert f"absent   test: {path} is not there" in out
+    assert "silent" not in out
+
+
+def test_a_camera_s_thread_has_ended_when_the_command_does(tmp_path: Path) -> None:
+    picture_of("code").save(tmp_path / "1.png")
+    assert main(["scanners", "test", "--type", "camera", "--path", f"folder:{tmp_path}", "--count", "1"]) == 0
+    assert "camera" not in [thread.name for thread in threading.enumerate()]
 
 
 @pytest.mark.parametrize(
