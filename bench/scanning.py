@@ -15,7 +15,7 @@ from agent.adapters.scanners.serial import SerialScanner, Settings
 from bench.line import Line
 
 RATIO_MAX = 3.0
-SCANS = 400
+SCANS = 1_000
 WARM = 20
 CODE = b"EHC1:" + bytes(48 + i % 10 for i in range(505))
 
