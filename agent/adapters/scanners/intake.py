@@ -5,7 +5,7 @@ The profile, the same-code interval and the flood limit are applied here and now
 
 import asyncio
 import math
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable
 
 from agent.adapters.scanners.presence import OnPresence, Presence
@@ -27,7 +27,8 @@ class Intake:
         self._clock = clock
         self._on_presence = on_presence
         self._gate = Gate(profile)
-        self._queue: asyncio.Queue[Scan] = asyncio.Queue()
+        self._waiting = deque[Scan]()
+        self._consumer: asyncio.Future[None] | None = None  # it waits for the next scan
         self._waits_since_s = 0.0  # the next scan in the queue, by the loop's clock
         self._why_absent = ""
         self._scans = 0
@@ -36,7 +37,7 @@ class Intake:
 
     def take(self, pieces: Iterable[Piece]) -> int:
         """Queue what passes, stamped now; return how many scans that were."""
-        before = self._queue.qsize()
+        waiting, before = self._waiting, len(self._waiting)
         now_s = asyncio.get_running_loop().time()
         now_ms = math.ceil(now_s * 1000)
         for piece in pieces:
@@ -44,23 +45,31 @@ class Intake:
             passed = fitting and self._gate.passes(fitting, now_ms)
             if passed is None:
                 continue
-            if not self._queue.qsize():
+            if not waiting:
                 self._waits_since_s = now_s
             scan = Scan(
                 passed.data, self._profile.id, self._clock.now(), passed.aim, passed.fault, passed.eci,
                 self._profile.charset,
             )  # fmt: skip
-            self._queue.put_nowait(scan)
+            waiting.append(scan)
             self._scans += 1
             if scan.fault is not None:
                 self._faults[scan.fault.value] += 1
-        return self._queue.qsize() - before
+        if waiting and self._consumer is not None and not self._consumer.done():
+            self._consumer.set_result(None)
+        return len(waiting) - before
 
     async def next(self) -> Scan:
         """Return the next scan, as soon as there is one."""
-        scan = await self._queue.get()
-        self._waits_since_s = asyncio.get_running_loop().time()
-        return scan
+        loop = asyncio.get_running_loop()
+        while not self._waiting:
+            self._consumer = loop.create_future()
+            try:
+                await self._consumer
+            finally:
+                self._consumer = None
+        self._waits_since_s = loop.time()
+        return self._waiting.popleft()
 
     @property
     def counts(self) -> ScanCounts:
@@ -70,15 +79,13 @@ class Intake:
     @property
     def is_full(self) -> bool:
         """Say whether the device is to be left unread for now."""
-        return self._queue.qsize() >= SCANS_QUEUED_MAX
+        return len(self._waiting) >= SCANS_QUEUED_MAX
 
     def why_stuck(self) -> str | None:
         """Say what is wrong where scans wait and nobody takes them; None where all is well."""
         waits_s = asyncio.get_running_loop().time() - self._waits_since_s
         return (
-            f"nobody has taken the next scan for {TAKEN_S_MAX:g} s"
-            if self._queue.qsize() and waits_s > TAKEN_S_MAX
-            else None
+            f"nobody has taken the next scan for {TAKEN_S_MAX:g} s" if self._waiting and waits_s > TAKEN_S_MAX else None
         )
 
     def be_present(self, where: str) -> None:

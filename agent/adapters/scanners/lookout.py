@@ -4,11 +4,13 @@ The law: somebody always looks. A kernel's word is a hint; the clock finds what 
 """
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import Protocol
 
 REOPEN_DELAY_S_FIRST = 0.1
 REOPEN_DELAY_S_MAX = 2.0  # an attempt costs microseconds; nobody should wait long for a scanner just plugged in
+HELD_S = 2.0  # a device that was open so long counts as one that was there
 LATE_S_MAX = 2.0  # of a timer, before it counts as lost
 
 
@@ -40,6 +42,7 @@ class Lookout:
         self._timer: asyncio.TimerHandle | None = None
         self._unwatch: Callable[[], None] | None = None
         self._delay_s = REOPEN_DELAY_S_FIRST
+        self._opened_at_s = -math.inf
 
     @property
     def is_looking(self) -> bool:
@@ -61,10 +64,15 @@ class Lookout:
             self._on_absent(f"no means to open it ({error}): see to this machine's limits of open files and tasks")
             self._later()
         else:
-            self._delay_s = REOPEN_DELAY_S_FIRST
+            self._opened_at_s = asyncio.get_running_loop().time()
 
     def lost(self, why: str, *, again_in_s: float = REOPEN_DELAY_S_FIRST) -> None:
-        """Say that the device went away; look for it from now on, first after a while (s)."""
+        """Say that the device went away; look for it from now on, first after a while (s).
+
+        One that goes as soon as it is opened is opened less and less often.
+        """
+        if asyncio.get_running_loop().time() - self._opened_at_s >= HELD_S:
+            self._delay_s = REOPEN_DELAY_S_FIRST
         self._delay_s = max(self._delay_s, again_in_s)
         self._on_absent(why)
         self._later()

@@ -45,6 +45,8 @@ def fit(piece: Piece, profile: Profile) -> Piece | None:
     """
     if piece.fault is not None:
         return piece
+    if not (profile.prefix or profile.suffix or profile.aim_id or profile.gs or profile.symbologies):
+        return piece if piece.data else None
     data, aim = piece.data, piece.aim
     prefix, suffix = profile.prefix.encode(), profile.suffix.encode()
     if not data.startswith(prefix) or not data.endswith(suffix) or len(data) < len(prefix) + len(suffix):

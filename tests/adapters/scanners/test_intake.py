@@ -41,7 +41,7 @@ async def test_a_flood_leaves_a_bounded_queue_and_is_counted():
     one.take(Piece(str(number).encode()) for number in range(10_000))
     assert one.counts == ScanCounts(scans=65, faults={"flood": 1}, repeats=0, dropped=10_000 - 64)
     assert one.is_full
-    assert one._queue.qsize() == SCANS_QUEUED_MAX + 1
+    assert len(one._waiting) == SCANS_QUEUED_MAX + 1
 
 
 async def test_presence_is_told_once_for_each_change():

@@ -344,7 +344,7 @@ async def test_a_consumer_that_is_slow_makes_the_reader_wait_and_no_scan_is_lost
     await until(lambda: scanner._intake.is_full)
     (line,) = scanner._lines.values()
     assert not line.is_reading
-    assert scanner._intake._queue.qsize() <= SCANS_QUEUED_MAX + network_line.READ_BYTES_MAX
+    assert len(scanner._intake._waiting) <= SCANS_QUEUED_MAX + network_line.READ_BYTES_MAX
     async with asyncio.timeout(20):
         while len(got) < count:
             got.append(await anext(scans))

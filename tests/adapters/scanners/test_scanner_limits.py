@@ -1,5 +1,6 @@
 """What scanners do where the machine gives out: no descriptors, no threads, a deaf device, pulled cables."""
 
+import asyncio
 import errno
 import os
 import termios
@@ -187,6 +188,28 @@ async def test_a_serial_scanner_unplugged_a_thousand_times_leaves_nothing_open(t
     scanner = serial.SerialScanner(serial.Settings(id="front", path=str(tty.path)), FakeClock(), told)
     await _cycle(scanner._lookout.look, scanner._hang_up)
     scanner._lookout.stop()
+
+
+@pytest.mark.looptime
+async def test_a_device_that_goes_as_soon_as_it_is_opened_is_opened_less_and_less_often() -> None:
+    opened: list[float] = []
+    loop = asyncio.get_running_loop()
+
+    def open_device() -> None:
+        opened.append(loop.time())
+        loop.call_soon(one.lost, "it hung up")
+
+    one = lookout.Lookout(open_device, lambda _why: None)
+    one.look()
+    await asyncio.sleep(60)
+    assert len(opened) < 40
+    await asyncio.sleep(lookout.REOPEN_DELAY_S_MAX)
+    one._opened_at_s -= lookout.HELD_S
+    one.lost("unplugged")
+    lost_at_s, times = loop.time(), len(opened)
+    await asyncio.sleep(lookout.REOPEN_DELAY_S_FIRST + 0.01)
+    assert opened[times] == pytest.approx(lost_at_s + lookout.REOPEN_DELAY_S_FIRST), "it had been there for a while"
+    one.stop()
 
 
 async def _cycle(look: Callable[[], None], hang_up: Callable[[], None]) -> None:

@@ -197,7 +197,7 @@ async def test_a_slow_reader_makes_reading_pause_and_loses_nothing(tty: Tty, tol
             if i % 100 == 0:
                 await asyncio.sleep(0)  # let the reader run into its limit
             got.append((await anext(scans)).data)
-            assert scanner._intake._queue.qsize() < SCANS_QUEUED_MAX + READ_BYTES_MAX // 7 + 1
+            assert len(scanner._intake._waiting) < SCANS_QUEUED_MAX + READ_BYTES_MAX // 7 + 1
         await sending
         await scans.aclose()
     assert got == codes
