@@ -66,14 +66,15 @@ class Lookout:
         else:
             self._opened_at_s = asyncio.get_running_loop().time()
 
-    def lost(self, why: str, *, again_in_s: float = REOPEN_DELAY_S_FIRST) -> None:
-        """Say that the device went away; look for it from now on, first after a while (s).
+    def lost(self, why: str, *, again_in_s: float | None = None) -> None:
+        """Say that the device went away; look for it from now on.
 
-        One that goes as soon as it is opened is opened less and less often.
+        One that goes as soon as it is opened is opened less and less often, unless the caller says when (s).
         """
-        if asyncio.get_running_loop().time() - self._opened_at_s >= HELD_S:
+        if again_in_s is not None:
+            self._delay_s = max(again_in_s, REOPEN_DELAY_S_FIRST)
+        elif asyncio.get_running_loop().time() - self._opened_at_s >= HELD_S:
             self._delay_s = REOPEN_DELAY_S_FIRST
-        self._delay_s = max(self._delay_s, again_in_s)
         self._on_absent(why)
         self._later()
 
