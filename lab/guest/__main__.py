@@ -30,8 +30,6 @@ def main() -> int:
     parser.add_argument("plays", nargs="*", choices=[*PLAYS, "agent", []])
     plays = parser.parse_args().plays or [*PLAYS, "agent"]
     wake_udev()
-    if "agent" in plays:
-        agent_rows.start_platform()
     os.sched_setaffinity(
         0, {0}
     )  # driver and agent: a host that stops this processor stops both, and no key is lost by it

@@ -69,13 +69,14 @@ listen = "127.0.0.1:{console}"
 
 
 def start_platform() -> None:
-    """Start the platform beside the other plays: it makes its keys meanwhile. It ends with the machine."""
+    """Start the platform; it ends with the machine."""
     HOME.mkdir()
     multiprocessing.get_context("fork").Process(target=_serve, daemon=True).start()
 
 
 def play(bench: Bench) -> None:
-    """Start the agent, scan signed codes on three scanners, and let the ledger speak."""
+    """Start platform and agent, scan signed codes on three scanners, and let the ledger speak."""
+    start_platform()
     keyboard = Typing("de", "agent-keyboard")
     line = Line(4, "agent-serial", b"\r")
     pos = Pos("agent-hid", "]Q1", HidDevice("Lab Scanner", "LABPOS3", DESCRIPTOR, product=0x0402))

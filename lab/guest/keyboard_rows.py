@@ -18,7 +18,7 @@ from lab.journal import Expect
 from lab.payloads import accented, ascii_payloads, chinese
 from lab.verdict import LAYOUTS
 
-TIMEOUT_MS = 3_000
+TIMEOUT_MS = 1_500  # also how long a keyboard has to be quiet before it is present
 STROKES_A_PART = 4
 STROKE_S = 0.001  # the fastest a USB keyboard can: one report in each frame of full speed
 USB_NUMBER, REPORT_BYTES = 2, 8

@@ -10,8 +10,8 @@ from lab.payloads import ascii_payloads, url
 
 STALL_S = 0.3
 STALLS = 4
-AFTER_STALL_S = 3.0  # one fault may speak for several scans
-QUIET_S = 3.2  # longer than any scanner's time-out here: what a loss cut off is over
+AFTER_STALL_S = 1.0  # one fault may speak for several scans
+QUIET_S = 2.0  # longer than a keyboard's time-out here: what a loss cut off is over
 FLOOD_SCANS = 140
 SCANS_PER_S_MAX = 2  # set on scanners that are flooded, since nothing is fast in an emulated machine
 FLOOD_OVER_S = 4.0  # then there is room for some scans again
@@ -111,7 +111,6 @@ def stall_meanwhile(bench: Bench, row: str, channel: Channel, expect: Expect = E
 
 def flood(bench: Bench, row: str, channel: Channel) -> None:
     """Send more scans than the scanner may make; then, once the flood is over, one more."""
-    time.sleep(FLOOD_OVER_S)
     scans = [f"flood {number:04}".encode() for number in range(FLOOD_SCANS)]
     for data in scans:
         bench.write_down(row, "flood", channel.scanner, data, aim=channel.aim, expect=Expect.EITHER)
