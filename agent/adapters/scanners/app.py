@@ -5,40 +5,24 @@ The law: what is not taken is refused to its face, by a word of ports.Entered. W
 
 from collections.abc import AsyncGenerator
 
-from agent.adapters.scanners.intake import Intake
+from agent.adapters.scanners.intake import Intake, TakenIn
 from agent.adapters.scanners.presence import OnPresence, Presence, log_presence
-from agent.core.decision import Answer
 from agent.core.reading.piece import Piece
 from agent.core.reading.profile import Profile
 from agent.core.scan import SCAN_BYTES_MAX, Scan
-from agent.ports import Clock, Entered, ScanCounts
+from agent.ports import Clock, Entered
 
 
 class Settings(Profile, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="type", tag="app"):
     """Scans that programs of this machine bring: nothing but what every scanner has."""
 
 
-class AppScanner:
+class AppScanner(TakenIn):
     """One program's scans. One consumer iterates `scans()`; only meanwhile they are taken."""
 
     def __init__(self, settings: Settings, clock: Clock, on_presence: OnPresence = log_presence) -> None:
         self._settings = settings
         self._intake = Intake(settings, clock, on_presence)
-
-    @property
-    def id(self) -> str:
-        """The configured id."""
-        return self._settings.id
-
-    @property
-    def presence(self) -> Presence | None:
-        """Whether scans are taken."""
-        return self._intake.presence
-
-    @property
-    def counts(self) -> ScanCounts:
-        """What was brought since the start (ports.Counted)."""
-        return self._intake.counts
 
     async def scans(self) -> AsyncGenerator[Scan, None]:
         """Yield the scans that were brought."""
@@ -48,9 +32,6 @@ class AppScanner:
                 yield await self._intake.next()
         finally:
             self._intake.be_absent("the agent stops")
-
-    def answered(self, answer: Answer) -> None:
-        """Leave it to the program to follow the events."""
 
     def why_silent(self) -> str | None:
         """Say why no scan can come through; None while all is well."""

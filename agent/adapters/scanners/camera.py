@@ -12,20 +12,19 @@ from agent.adapters.scanners.camera_settings import Settings
 from agent.adapters.scanners.capture.offers import Wish
 from agent.adapters.scanners.capture.picture import Counts, Source
 from agent.adapters.scanners.capture.sight import Sight
-from agent.adapters.scanners.intake import Intake, loop_ms
+from agent.adapters.scanners.intake import Intake, TakenIn, loop_ms
 from agent.adapters.scanners.lookout import REOPEN_DELAY_S_FIRST, REOPEN_DELAY_S_MAX, HotPlug, Lookout
-from agent.adapters.scanners.presence import OnPresence, Presence, log_presence
-from agent.core.decision import Answer
+from agent.adapters.scanners.presence import OnPresence, log_presence
 from agent.core.reading.in_sight import InSight
 from agent.core.reading.piece import Piece
 from agent.core.reading.stillness import Seen, Stillness
 from agent.core.scan import Scan
-from agent.ports import Clock, FrameReader, ScanCounts
+from agent.ports import Clock, FrameReader
 
 _FOLDER, _VIDEO, _HTTP, _HTTPS = "folder:", "video:", "http://", "https://"
 
 
-class CameraScanner:
+class CameraScanner(TakenIn):
     """One camera. One consumer iterates `scans()`; the camera is open only meanwhile.
 
     make_reader: called once, in the camera's thread, when the first picture is about to come; heavy libraries wait
@@ -56,21 +55,6 @@ class CameraScanner:
         self._wait_for_room: Callable[[], None] | None = None
         self.pictures = Counts()
 
-    @property
-    def id(self) -> str:
-        """The configured id."""
-        return self._settings.id
-
-    @property
-    def presence(self) -> Presence | None:
-        """Whether pictures come now."""
-        return self._intake.presence
-
-    @property
-    def counts(self) -> ScanCounts:
-        """What was scanned since the start (ports.Counted)."""
-        return self._intake.counts
-
     async def scans(self) -> AsyncGenerator[Scan, None]:
         """Yield a scan for each code that comes into sight, whether or not the camera is there at the moment."""
         self._is_over = False
@@ -84,9 +68,6 @@ class CameraScanner:
             self._lookout.stop()
             self._close()
             self._reader = None  # the thread may still have it in hand for this one picture
-
-    def answered(self, answer: Answer) -> None:
-        """Leave the camera as it is."""
 
     def why_silent(self) -> str | None:
         """Say why no scan can come through, though the camera may be fine; None while it is read or looked for."""

@@ -14,16 +14,15 @@ from typing import NamedTuple
 
 from agent.adapters.scanners.devices import HID_POS_MODE, Kind, resolve
 from agent.adapters.scanners.hid_settings import Settings
-from agent.adapters.scanners.intake import Intake, loop_ms
+from agent.adapters.scanners.intake import Intake, TakenIn, loop_ms
 from agent.adapters.scanners.lookout import DeviceAbsent, HotPlug, Lookout
-from agent.adapters.scanners.presence import OnPresence, Presence, log_presence
+from agent.adapters.scanners.presence import OnPresence, log_presence
 from agent.adapters.scanners.report_reader import ReportReader
-from agent.core.decision import Answer
 from agent.core.reading.piece import Piece
 from agent.core.reading.report_descriptor import DESCRIPTOR_BYTES_MAX, Layout, layouts_of
 from agent.core.reading.reports import SETTLE_MS, ReportAssembler
 from agent.core.scan import Scan
-from agent.ports import Clock, ScanCounts
+from agent.ports import Clock
 
 __all__ = ["HidScanner", "Hidraw", "Settings", "open_hidraw"]
 
@@ -40,7 +39,7 @@ class Hidraw(NamedTuple):
     name: str
 
 
-class HidScanner:
+class HidScanner(TakenIn):
     """One scanner in HID POS mode. One consumer iterates `scans()`; the device is open only meanwhile."""
 
     def __init__(
@@ -61,21 +60,6 @@ class HidScanner:
         self._settle_timer: asyncio.TimerHandle | None = None
         self._quiet_timer: asyncio.TimerHandle | None = None
 
-    @property
-    def id(self) -> str:
-        """The configured id."""
-        return self._settings.id
-
-    @property
-    def presence(self) -> Presence | None:
-        """Whether the device can be read now."""
-        return self._intake.presence
-
-    @property
-    def counts(self) -> ScanCounts:
-        """What was scanned since the start (ports.Counted)."""
-        return self._intake.counts
-
     async def scans(self) -> AsyncGenerator[Scan, None]:
         """Yield whole scans, and faulty ones with their fault, whether or not the device is there at the moment."""
         self._lookout.look()
@@ -87,9 +71,6 @@ class HidScanner:
         finally:
             self._lookout.stop()
             self._close()
-
-    def answered(self, answer: Answer) -> None:
-        """Leave the scanner silent: no standard report makes it tell a decision."""
 
     def why_silent(self) -> str | None:
         """Say why no scan can come through, though the device may be fine; None while it is read or looked for."""

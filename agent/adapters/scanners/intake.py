@@ -9,6 +9,7 @@ from collections import Counter, deque
 from collections.abc import Iterable
 
 from agent.adapters.scanners.presence import OnPresence, Presence
+from agent.core.decision import Answer
 from agent.core.reading.passing import Gate
 from agent.core.reading.piece import Piece
 from agent.core.reading.profile import Profile, fit
@@ -17,6 +18,30 @@ from agent.ports import Clock, ScanCounts
 
 SCANS_QUEUED_MAX = 64  # then the device is not read on, and the kernel buffers; one read's scans may come on top
 TAKEN_S_MAX = 30.0  # a scan waits longer only where the one before it is stuck
+
+
+class TakenIn:
+    """What a scanner with an intake says of itself (ports.Scanner, ports.Counted); how it scans is its own."""
+
+    _intake: "Intake"
+
+    @property
+    def id(self) -> str:
+        """The configured id."""
+        return self._intake.id
+
+    @property
+    def presence(self) -> Presence | None:
+        """Whether its scans can come now."""
+        return self._intake.presence
+
+    @property
+    def counts(self) -> ScanCounts:
+        """What was scanned since the start."""
+        return self._intake.counts
+
+    def answered(self, answer: Answer) -> None:
+        """Leave the scanner silent, as most can only be."""
 
 
 class Intake:
@@ -34,6 +59,11 @@ class Intake:
         self._scans = 0
         self._faults = Counter[str]()
         self.presence: Presence | None = None
+
+    @property
+    def id(self) -> str:
+        """The configured id."""
+        return self._profile.id
 
     def take(self, pieces: Iterable[Piece]) -> int:
         """Queue what passes, stamped now; return how many scans that were."""

@@ -9,24 +9,23 @@ from collections.abc import AsyncGenerator, Callable
 
 from agent.adapters.scanners.devices import Kind, resolve
 from agent.adapters.scanners.evdev import EventNode, Node
-from agent.adapters.scanners.intake import Intake, loop_ms
+from agent.adapters.scanners.intake import Intake, TakenIn, loop_ms
 from agent.adapters.scanners.key_reader import KeyReader
 from agent.adapters.scanners.keyboard_settings import Settings
 from agent.adapters.scanners.lookout import DeviceAbsent, HotPlug, Lookout
-from agent.adapters.scanners.presence import OnPresence, Presence, log_presence
-from agent.core.decision import Answer
+from agent.adapters.scanners.presence import OnPresence, log_presence
 from agent.core.reading.keys import KEYS_TIMEOUT_MS, KeyEvent
 from agent.core.reading.keystrokes import KeyAssembler
 from agent.core.reading.layouts import layout_of
 from agent.core.scan import Scan
-from agent.ports import Clock, ScanCounts
+from agent.ports import Clock
 
 EVENTS_FED_MAX = 512  # between two looks at whether the queue has room
 
 OpenNode = Callable[[str], Node]
 
 
-class KeyboardScanner:
+class KeyboardScanner(TakenIn):
     """One scanner that types. One consumer iterates `scans()`; the node is taken only meanwhile."""
 
     def __init__(
@@ -42,21 +41,6 @@ class KeyboardScanner:
         self._assembler: KeyAssembler | None = None
         self._quiet_timer: asyncio.TimerHandle | None = None
 
-    @property
-    def id(self) -> str:
-        """The configured id."""
-        return self._settings.id
-
-    @property
-    def presence(self) -> Presence | None:
-        """Whether the keyboard can be read now."""
-        return self._intake.presence
-
-    @property
-    def counts(self) -> ScanCounts:
-        """What was scanned since the start (ports.Counted)."""
-        return self._intake.counts
-
     async def scans(self) -> AsyncGenerator[Scan, None]:
         """Yield whole scans, and faulty ones with their fault, whether or not the device is there at the moment."""
         self._lookout.look()
@@ -68,9 +52,6 @@ class KeyboardScanner:
         finally:
             self._lookout.stop()
             self._close()
-
-    def answered(self, answer: Answer) -> None:
-        """Leave the scanner silent: a keyboard takes no orders but its lights."""
 
     def why_silent(self) -> str | None:
         """Say why no scan can come through, though the device may be fine; None while it is read or looked for."""

@@ -12,7 +12,7 @@ import socket
 from collections import deque
 from collections.abc import AsyncGenerator
 
-from agent.adapters.scanners.intake import Intake, loop_ms
+from agent.adapters.scanners.intake import Intake, TakenIn, loop_ms
 from agent.adapters.scanners.lookout import DeviceAbsent, Lookout
 from agent.adapters.scanners.network_dial import Dialler
 from agent.adapters.scanners.network_line import Line, keep_alive, listening_socket
@@ -22,7 +22,7 @@ from agent.core.decision import Answer
 from agent.core.reading.framing import Framing, ScanAssembler
 from agent.core.reading.piece import Piece
 from agent.core.scan import Scan, ScanFault
-from agent.ports import Clock, ScanCounts
+from agent.ports import Clock
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ ACCEPTS_MAX = 16  # in one turn of the loop
 STRANGERS_TOLD_S = 60.0  # how often the log hears of those who may not connect
 
 
-class NetworkScanner:
+class NetworkScanner(TakenIn):
     """One or more readers that are one scanner. One consumer iterates `scans()`; sockets are open only meanwhile."""
 
     def __init__(self, settings: Settings, clock: Clock, on_presence: OnPresence = log_presence) -> None:
@@ -46,21 +46,6 @@ class NetworkScanner:
         self._answers_to: Line | None = None
         self._cut = set[str]()  # peers whose last connection took a scan with it
         self._stranger_told_at_s = -STRANGERS_TOLD_S
-
-    @property
-    def id(self) -> str:
-        """The configured id."""
-        return self._settings.id
-
-    @property
-    def presence(self) -> Presence | None:
-        """Whether a reader is connected, or may connect at any time."""
-        return self._intake.presence
-
-    @property
-    def counts(self) -> ScanCounts:
-        """What was scanned since the start (ports.Counted)."""
-        return self._intake.counts
 
     async def scans(self) -> AsyncGenerator[Scan, None]:
         """Yield whole scans, and faulty ones with their fault, whether or not a reader is there at the moment."""

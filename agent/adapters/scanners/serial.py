@@ -16,9 +16,9 @@ import msgspec
 
 from agent.adapters.scanners import serial_port
 from agent.adapters.scanners.devices import Kind, resolve
-from agent.adapters.scanners.intake import Intake, loop_ms
+from agent.adapters.scanners.intake import Intake, TakenIn, loop_ms
 from agent.adapters.scanners.lookout import DeviceAbsent, HotPlug, Lookout
-from agent.adapters.scanners.presence import OnPresence, Presence, log_presence
+from agent.adapters.scanners.presence import OnPresence, log_presence
 from agent.adapters.scanners.serial_port import READ_BYTES_MAX, LossWatch, Outbox
 from agent.core.decision import Answer
 from agent.core.reading.assembling import SerialFraming, assembler_of
@@ -31,7 +31,7 @@ from agent.core.reading.profile import Profile
 from agent.core.reading.ssi import SsiAssembler
 from agent.core.reading.vendors import ReplyFilter, Signals, Vendor, signals_of
 from agent.core.scan import SCAN_BYTES_MAX, Scan, ScanFault
-from agent.ports import Clock, ScanCounts
+from agent.ports import Clock
 
 if TYPE_CHECKING:
     from serial import Serial
@@ -85,7 +85,7 @@ class Settings(Profile, frozen=True, forbid_unknown_fields=True, kw_only=True, t
         return Signals(**{n: getattr(vendor, n) if own[n] is None else bytes.fromhex(own[n]) for n in names})
 
 
-class SerialScanner:
+class SerialScanner(TakenIn):
     """One serial scanner. One consumer iterates `scans()`; the port is open only meanwhile."""
 
     def __init__(
@@ -111,21 +111,6 @@ class SerialScanner:
         self._is_reading = False
         self._settle_timer: asyncio.TimerHandle | None = None
         self._quiet_timer: asyncio.TimerHandle | None = None
-
-    @property
-    def id(self) -> str:
-        """The configured id."""
-        return self._settings.id
-
-    @property
-    def presence(self) -> Presence | None:
-        """Whether the port can be read now."""
-        return self._intake.presence
-
-    @property
-    def counts(self) -> ScanCounts:
-        """What was scanned since the start (ports.Counted)."""
-        return self._intake.counts
 
     @property
     def signals_dropped(self) -> int:
