@@ -17,9 +17,11 @@ from agent.adapters.scanners.camera_settings import SAME_CODE_INTERVAL_MS
 from agent.adapters.vision import reader
 from agent.adapters.vision.decoder import Decoder
 from agent.adapters.vision.extra import Extra
+from agent.adapters.vision.fitted import Fitted
 from agent.adapters.vision.reader import IDLE_MS, SEARCH_MS, CodeReader
+from agent.adapters.vision.still import look
 from agent.core.reading.frame import Frame
-from agent.core.reading.sightings import RAW
+from agent.core.reading.sightings import RAW, agreed
 from agent.core.reading.symbologies import Symbology
 from agent.core.scan import ScanFault
 
@@ -51,6 +53,12 @@ def shaded(code: Image.Image) -> Image.Image:
     shadow = Image.new("L", paper.size, "white")
     shadow.paste(128, (0, 0, paper.width // 2, paper.height))
     return ImageChops.multiply(paper, shadow.filter(ImageFilter.GaussianBlur(4)))
+
+
+def out_of_focus(code: Image.Image, radius: float) -> Image.Image:
+    paper = Image.new("L", (code.width + 80, code.height + 80), "white")
+    paper.paste(code, (40, 40))
+    return paper.filter(ImageFilter.GaussianBlur(radius)).resize((paper.width // 2, paper.height // 2))
 
 
 def before_a_camera(code: Image.Image, place: tuple[int, int] = (500, 250)) -> Image.Image:
@@ -101,6 +109,28 @@ def test_a_code_that_is_hard_to_read_is_read_beside_one_that_is_not() -> None:
     watching, seen = CodeReader(extra=False), frame(both)
     found = {piece.data for number in range(60) for piece in watching.read(seen, number * FRAME_MS)}
     assert found == {b"4006381333931", b"easy"}
+
+
+def test_bars_out_of_focus_are_fitted_and_stay_in_sight() -> None:
+    watching, seen = CodeReader(extra=False), frame(out_of_focus(bars("4006381333931"), 4))
+    found = [(ms, piece.data) for ms in range(0, 6_000, FRAME_MS) for piece in watching.read(seen, ms)]
+    assert {data for _, data in found} == {b"4006381333931"}
+    at_ms = [ms for ms, _ in found]
+    assert at_ms[-1] > 5_000
+    assert max(later - earlier for earlier, later in pairwise(at_ms)) < SAME_CODE_INTERVAL_MS
+
+
+def test_bars_out_of_focus_in_a_still_picture_are_fitted_and_more_blur_is_no_guess() -> None:
+    assert [piece.data for piece in look(out_of_focus(bars("4006381333931"), 4))[0]] == [b"4006381333931"]
+    assert look(out_of_focus(bars("4006381333931"), 7)) == ([], "in no way")
+
+
+def test_one_band_of_blurred_bars_is_no_witness_however_often_it_is_seen() -> None:
+    picture = out_of_focus(bars("4006381333931"), 4)
+    bands = [seen for turn in range(4) for seen in Fitted([Symbology.EAN13]).read(picture, turn)]
+    assert len({seen.look for seen in bands}) >= 2
+    assert agreed([bands[0], bands[0], bands[0]]) == []
+    assert [piece.data for piece in agreed(bands)] == [b"4006381333931"]
 
 
 def test_a_part_of_a_code_is_said_once() -> None:
