@@ -55,6 +55,7 @@ def test_what_the_profile_names_is_taken_off_and_nothing_else(settings, data, ex
         ("]Q1", b"]Q1A", False, Piece(b"]Q1A", None, "]Q1")),
         ("]Q1", b"]Q1A", True, Piece(b"A", None, "]Q1")),
         ("]Q1", b"]d1A", True, Piece(b"]d1A", ScanFault.DAMAGED, "]Q1")),
+        ("]Q1", b"]Q2A", True, Piece(b"A", None, "]Q2")),  # the symbol's own modifier
         ("]d2", b"A", False, Piece(b"A", ScanFault.SYMBOLOGY, "]d2")),
     ],
 )
