@@ -8,6 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A busy machine is no fault of what is tested: what hangs is ended by the time limit of each test (pyproject.toml).
+settings.register_profile("scanward", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("scanward")
 
 HERE = Path(__file__).parent
 
