@@ -54,7 +54,7 @@ def fit(piece: Piece, profile: Profile) -> Piece | None:
     data = data[len(prefix) : len(data) - len(suffix)]
     if profile.aim_id:
         sent = data[:3].decode("ascii") if is_aim_id(data[:3]) else None
-        # Another kind told by the device is as wrong as none. Its modifier may be a table's; the sent one is the symbol's.
+        # Another kind told by the device is as wrong as none. Its modifier may be a table's, the sent one is real.
         if sent is None or (aim is not None and aim[:2] != sent[:2]):
             return piece._replace(fault=ScanFault.DAMAGED)
         aim, data = sent, data[3:]
