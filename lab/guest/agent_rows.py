@@ -33,7 +33,8 @@ from platform_stub.platform import serve
 
 HOME = Path("/run/tmp/agent")
 PLATFORM_PORT, CONSOLE_PORT = 8080, 8090
-START_S_MAX = 90.0
+START_S_MAX = 120.0
+LOOK_S = 0.5  # each look is a request that the agent answers, on the same processor
 RECORDED_S_MAX = 20.0
 CODES_A_SCANNER = 3
 LIFE_S = 60
@@ -199,4 +200,4 @@ def _until(condition: Callable[[], bool], s_max: float, what: str) -> None:
     while not condition():
         if time.monotonic() > end_s:
             raise TimeoutError(f"waited in vain for this: {what}")
-        time.sleep(0.1)
+        time.sleep(LOOK_S)
