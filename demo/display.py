@@ -56,9 +56,17 @@ class Display:
                     self._news.notify_all()
 
     async def connected(self) -> None:
-        """Wait until the event stream is open."""
-        async with asyncio.timeout(SHOW_S_MAX):
+        """Wait until events come and the scanners are read: a code typed while one is opened is refused."""
+        async with asyncio.timeout(SHOW_S_MAX), aiohttp.ClientSession() as client:
             await self._connected.wait()
+            while not await self._are_present(client):
+                await asyncio.sleep(0.01)
+
+    async def _are_present(self, client: aiohttp.ClientSession) -> bool:
+        url = self._url.removesuffix("/events") + "/status"
+        async with client.get(url, headers=program(self._token)) as answer:
+            answer.raise_for_status()
+            return all(one["presence"] == "present" for one in (await answer.json())["scanners"])
 
     async def next_decision(self, scanner: str) -> dict[str, object] | None:
         """Return the next decision shown for a scanner; None if none comes in time."""
