@@ -43,11 +43,16 @@ def test_a_reader_that_stops_costs_lines_and_never_time_and_they_are_counted(pip
     while b"after the gap\n" not in got:
         got += read.read(65_536)
     told = got.decode().splitlines()
-    (missing,) = [line for line in told if "missing here" in line]
-    count = int(missing.split()[3])
-    assert count >= 1
-    assert told[-2:] == [missing, "after the gap"]
-    assert [int(line) for line in told[:-2]] == list(range(put - count))
+    assert told.pop() == "after the gap"
+    gaps, due = 0, 0
+    for line in told:  # more than one gap where the machine gave the writing thread its turn late
+        if "missing here" in line:
+            gaps, due = gaps + 1, due + int(line.split()[3])
+        else:
+            assert int(line) == due
+            due += 1
+    assert gaps >= 1
+    assert due == put, "each line is there or counted"
 
 
 def test_the_end_does_not_wait_for_a_reader_that_has_stopped(pipe):
