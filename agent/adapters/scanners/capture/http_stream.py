@@ -103,7 +103,7 @@ class HttpStreamSource:
             newest, self._newest = self._newest, None
             if newest is not None:
                 return Picture(memoryview(newest), JPEG)
-            if self._why_ended is not None:
+            if self._why_ended is not None and not self._is_woken:  # an end of our own is no trouble of the camera's
                 raise DeviceAbsent(self._why_ended)
             return None
 
