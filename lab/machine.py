@@ -45,7 +45,7 @@ WARM_BYTES_MAX = 300_000_000
 FETCH = "python -m lab.kernel (downloads Debian's kernel package and unpacks it; installs nothing)"
 
 INIT = """#!/bin/sh
-/bin/busybox mkdir -p /proc /sys /dev /root
+/bin/busybox mkdir -p /proc /sys /dev /machine
 /bin/busybox mount -t proc proc /proc
 /bin/busybox mount -t devtmpfs dev /dev
 while read -r name options; do
@@ -54,19 +54,19 @@ done < /modules/order
 host=trans=virtio,version=9p2000.L,ro,cache=loose,msize=524288
 /bin/busybox mkdir -p /host /warm
 /bin/busybox mount -t 9p -o $host host /host || exec /bin/busybox poweroff -f
-/bin/busybox mount -t overlay -o ro,lowerdir=/warm:/host host /root || exec /bin/busybox poweroff -f
+/bin/busybox mount -t overlay -o ro,lowerdir=/warm:/host host /machine || exec /bin/busybox poweroff -f
 for kind in proc sysfs devtmpfs; do
   case $kind in proc) at=proc;; sysfs) at=sys;; *) at=dev;; esac
-  /bin/busybox mount -t $kind $kind /root/$at
+  /bin/busybox mount -t $kind $kind /machine/$at
 done
-/bin/busybox mkdir -p /root/dev/shm /root/dev/pts
-/bin/busybox mount -t devpts devpts /root/dev/pts
-/bin/busybox mount -t tmpfs tmpfs /root/run
-/bin/busybox mkdir -p /root/run/lab /root/run/tmp /root/run/lock
-/bin/busybox mount -t configfs configfs /root/sys/kernel/config
-/bin/busybox mount -t 9p -o trans=virtio,version=9p2000.L,msize=524288 journal /root/run/lab
+/bin/busybox mkdir -p /machine/dev/shm /machine/dev/pts
+/bin/busybox mount -t devpts devpts /machine/dev/pts
+/bin/busybox mount -t tmpfs tmpfs /machine/run
+/bin/busybox mkdir -p /machine/run/lab /machine/run/tmp /machine/run/lock
+/bin/busybox mount -t configfs configfs /machine/sys/kernel/config
+/bin/busybox mount -t 9p -o trans=virtio,version=9p2000.L,msize=524288 journal /machine/run/lab
 /bin/busybox ip link set lo up
-exec /bin/busybox chroot /root '@BUSYBOX@' sh -c "
+exec /bin/busybox chroot /machine '@BUSYBOX@' sh -c "
 /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/run/tmp TMPDIR=/run/tmp LANG=C.UTF-8 \\
   PYTHONDONTWRITEBYTECODE=1 PYTHONPATH='@CODE@' '@PYTHON@' -m lab.guest @ARGUMENTS@
 echo lab: the guest ended with \\$?

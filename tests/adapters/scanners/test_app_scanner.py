@@ -1,7 +1,5 @@
 """A program as scanner: what it brings is a scan, byte for byte, or refused to its face."""
 
-import pytest
-
 from agent.adapters.scanners.app import AppScanner, Settings
 from agent.adapters.scanners.intake import SCANS_QUEUED_MAX
 from agent.adapters.scanners.presence import Presence
@@ -10,11 +8,6 @@ from agent.core.scan import SCAN_BYTES_MAX, ScanFault
 from agent.ports import Entered, TakesScans
 from fakes.tty import Presences, reading
 from fakes.world import FakeClock
-
-
-@pytest.fixture
-def told() -> Presences:
-    return Presences()
 
 
 def phone(told: Presences, **settings: object) -> AppScanner:

@@ -32,11 +32,6 @@ def scanner_of(settings: Settings, told: Presences, reader: Callable[[], FrameRe
 
 
 @pytest.fixture
-def told() -> Presences:
-    return Presences()
-
-
-@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "pictures").mkdir()
     return tmp_path / "pictures"

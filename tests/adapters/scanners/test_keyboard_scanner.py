@@ -40,11 +40,6 @@ def scanner_at(board: Board, told: Presences, **settings: object) -> KeyboardSca
 
 
 @pytest.fixture
-def told() -> Presences:
-    return Presences()
-
-
-@pytest.fixture
 async def board(tmp_path: Path) -> AsyncIterator[Board]:
     board = Board(tmp_path / "event0")
     yield board

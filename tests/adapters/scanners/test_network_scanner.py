@@ -26,11 +26,6 @@ PEERS = ("127.0.0.0/8",)
 
 
 @pytest.fixture
-def told() -> Presences:
-    return Presences()
-
-
-@pytest.fixture
 def reader():
     one = TcpReader()
     yield one

@@ -24,11 +24,6 @@ async def replay(path: Path, told: Presences, **settings: object) -> list[Scan]:
 
 
 @pytest.fixture
-def told() -> Presences:
-    return Presences()
-
-
-@pytest.fixture
 def file(tmp_path: Path) -> Path:
     return tmp_path / "scans"
 

@@ -25,11 +25,6 @@ CYCLES = 1_000
 
 
 @pytest.fixture
-def told() -> Presences:
-    return Presences()
-
-
-@pytest.fixture
 def board(tmp_path: Path) -> Iterator[Board]:
     board = Board(tmp_path / "event0")
     yield board

@@ -3,29 +3,10 @@
 import asyncio
 from pathlib import Path
 
-import pytest
-
 from agent.adapters.scanners.intake import SCANS_QUEUED_MAX, TAKEN_S_MAX
 from agent.adapters.scanners.presence import Presence
-from agent.adapters.scanners.serial import SerialScanner, Settings
+from fakes.serial_scanner import scanner_at
 from fakes.tty import WITHIN_S, Presences, Tty, reading
-from fakes.world import FakeClock
-
-
-@pytest.fixture
-def told() -> Presences:
-    return Presences()
-
-
-@pytest.fixture
-def tty(tmp_path: Path):
-    tty = Tty(tmp_path / "scanner")
-    yield tty
-    tty.unplug()
-
-
-def scanner_at(path: Path, told: Presences) -> SerialScanner:
-    return SerialScanner(Settings(id="front", path=str(path)), FakeClock(), told)
 
 
 async def test_a_port_that_is_read_is_alive_also_when_nobody_scans(tty: Tty, told: Presences) -> None:

@@ -12,24 +12,9 @@ from agent.adapters.scanners.presence import Presence
 from agent.adapters.scanners.serial import READ_BYTES_MAX, SerialScanner, Settings
 from agent.core.reading.framing import Framing
 from agent.core.scan import SCAN_BYTES_MAX, ScanFault
+from fakes.serial_scanner import scanner_at
 from fakes.tty import WITHIN_S, Presences, Tty, reading
 from fakes.world import BOOT_ID, FakeClock
-
-
-def scanner_at(path: Path, told: Presences, **settings: object) -> SerialScanner:
-    return SerialScanner(Settings(id="front", path=str(path), **settings), FakeClock(), told)  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def told() -> Presences:
-    return Presences()
-
-
-@pytest.fixture
-def tty(tmp_path: Path):
-    tty = Tty(tmp_path / "scanner")
-    yield tty
-    tty.unplug()
 
 
 @pytest.mark.parametrize(

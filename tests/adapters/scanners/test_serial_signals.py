@@ -3,7 +3,6 @@
 import asyncio
 import os
 import termios
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -11,33 +10,17 @@ import pytest
 from agent.adapters.scanners import serial, serial_port
 from agent.adapters.scanners.intake import loop_ms
 from agent.adapters.scanners.presence import Presence
-from agent.adapters.scanners.serial import SerialScanner, Settings
+from agent.adapters.scanners.serial import Settings
 from agent.adapters.scanners.serial_port import OUTBOX_BYTES_MAX
 from agent.core.decision import Answer
 from agent.core.reading.assembling import SerialFraming
 from agent.core.reading.vendors import Vendor
 from agent.core.scan import ScanFault
 from agent.ports import Triggered
+from fakes.serial_scanner import scanner_at
 from fakes.ssi_scanner import CODE128, SsiScanner
 from fakes.tty import Presences, Tty, reading
 from fakes.waiting import until
-from fakes.world import FakeClock
-
-
-def scanner_at(path: Path, told: Presences, **settings: object) -> SerialScanner:
-    return SerialScanner(Settings(id="front", path=str(path), **settings), FakeClock(), told)  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def told() -> Presences:
-    return Presences()
-
-
-@pytest.fixture
-def tty(tmp_path: Path):
-    tty = Tty(tmp_path / "scanner")
-    yield tty
-    tty.unplug()
 
 
 async def test_an_ssi_scanner_is_acknowledged_and_told_the_answer(tty: Tty, told: Presences) -> None:

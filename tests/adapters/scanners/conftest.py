@@ -1,0 +1,20 @@
+"""What tests of scanners share: who is told of them, and a real tty with a scanner's end."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fakes.tty import Presences, Tty
+
+
+@pytest.fixture
+def told() -> Presences:
+    return Presences()
+
+
+@pytest.fixture
+def tty(tmp_path: Path) -> Iterator[Tty]:
+    tty = Tty(tmp_path / "scanner")
+    yield tty
+    tty.unplug()
