@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check bench lab screenshots lock clean
+.PHONY: demo test check bench conformance fuzz lab screenshots lock clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.run  ## play a patient's visit on a real tty; ONCE=1 plays it through and prints the verdict
@@ -21,6 +21,12 @@ check: $(VENV)/.dev  ## style, types, import contracts: seconds
 
 bench: $(VENV)/.dev  ## ratios from one run, each beside its bound
 	$(BIN)/python -m bench
+
+conformance: $(VENV)/.dev  ## other people's test suites through `scanward verify`; writes docs/conformance.md with WRITE=1
+	$(BIN)/python -m conformance $(if $(WRITE),--write,)
+
+fuzz: $(VENV)/.fuzz  ## fuzz every parser with coverage feedback; EXECUTIONS=1000000 for each
+	$(BIN)/python -m fuzz $(if $(EXECUTIONS),--executions $(EXECUTIONS),) $(PARSERS)
 
 lab: $(VENV)/.run  ## every scanner on real kernel drivers in an emulated machine; says what to install where it cannot
 	$(BIN)/python -m lab $(PLAYS)
@@ -42,6 +48,10 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.run
 	$(BIN)/python -m pip install --quiet --require-hashes --only-binary :all: -r requirements-dev.lock
 	touch $@
 
+$(VENV)/.fuzz: requirements-fuzz.lock $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --require-hashes --only-binary :all: -r requirements-fuzz.lock
+	touch $@
+
 lock:  ## pin versions and hashes anew, for every architecture (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --extra platform --group build pyproject.toml -o requirements.lock
@@ -50,6 +60,8 @@ lock:  ## pin versions and hashes anew, for every architecture (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --group dev -c requirements.lock -c requirements-vision.lock pyproject.toml --extra platform --extra vision \
 	  -o requirements-dev.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --group fuzz -o requirements-fuzz.lock
 
 clean:
 	rm -rf $(VENV) .lab build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

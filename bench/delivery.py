@@ -25,7 +25,8 @@ from agent.core.decision import History
 from agent.core.delivery import BATCH_BYTES_MAX, BATCH_OVERHEAD_BYTES, BATCH_RECORDS_MAX, encode_batch
 from agent.core.time_interval import SignedTime
 from agent.core.transaction import Draft, Kind
-from agent.core.trust_list import Trust, parse_trust_list
+from agent.core.trust_entries import parse_trust_list
+from agent.core.trust_list import Trust
 from agent.tasks.delivery import Delivery, Identity
 from agent.tasks.delivery import Settings as DeliverySettings
 from bench.doubles import BODY, FixedTrust, SilentDisplay

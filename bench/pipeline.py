@@ -23,10 +23,12 @@ from agent.adapters.keys.verification import build_key
 from agent.adapters.ledger.file import LedgerFile
 from agent.adapters.ledger.owner import ThreadedLedger
 from agent.core.decision import Answer, Decision, History
+from agent.core.revocation import parse_revoked
 from agent.core.scan import Scan
 from agent.core.steps import parse_policy
 from agent.core.transaction import Transaction
-from agent.core.trust_list import Trust, parse_revoked, parse_trust_list
+from agent.core.trust_entries import parse_trust_list
+from agent.core.trust_list import Trust
 from agent.tasks.checkpoint import Checkpoint
 from bench.doubles import FixedTrust, SilentDisplay
 from bench.line import Line

@@ -7,9 +7,7 @@ is a dynamic one, which takes most, with and without a million revoked cards to 
 import base64
 import hashlib
 import json
-import statistics
 import struct
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -20,18 +18,20 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from agent.adapters.keys.verification import build_key
 from agent.core.codes import base45, recognise
+from agent.core.revocation import RevocationList, parse_revoked
 from agent.core.scan import Scan
 from agent.core.time_interval import Interval, Stamp
-from agent.core.trust_list import RevocationList, Trust, parse_revoked, parse_trust_list
+from agent.core.trust_entries import parse_trust_list
+from agent.core.trust_list import Trust
 from agent.core.verification import verify
 from bench.line import Line
+from bench.turns import medians_us, ratio
 from platform_stub.wire.health_code import DYNAMIC, HealthCode, write_code
 from platform_stub.wire.sm2 import Sm2PrivateKey
 
 VERIFY_RATIO_MAX = 1.5
 RECOGNISE_RATIO_MAX = 0.25
 SM2_RATIO_MIN = 0.2
-TURNS = 6_000
 REVOKED = 1_000_000
 NOW_S = 1_800_000_000
 NOW = Interval(NOW_S * 1000 - 2000, NOW_S * 1000 + 2000)
@@ -56,7 +56,7 @@ def lines() -> list[Line]:
         ("the same, a million cards revoked", lambda: verify(recognise(scan), listed, NOW), VERIFY_RATIO_MAX),
         ("recognise", lambda: recognise(scan), RECOGNISE_RATIO_MAX),
     ]
-    found = [_line(f"EHC1 ES256, {name} / bare check", bare, call, bound) for name, call, bound in measured]
+    found = [ratio(f"EHC1 ES256, {name} / bare check", bare, call, bound) for name, call, bound in measured]
     return [*found, *_sm2_lines(bare)]
 
 
@@ -71,32 +71,15 @@ def _sm2_lines(bare_es256: Callable[[], object]) -> list[Line]:
     def bare() -> None:
         assert key.verify(signature, message)
 
-    es256_us, sm2_us = _medians_us(bare_es256, bare)
+    es256_us, sm2_us = medians_us(bare_es256, bare)
     detail = f"{1e6 / sm2_us:,.0f} a second, ES256 {1e6 / es256_us:,.0f}"
     return [
         Line("SM2 bare checks per ES256 bare check", es256_us / sm2_us, SM2_RATIO_MIN, "at least", "x", detail),
-        _line(
+        ratio(
             "EHC1 SM2, recognise and verify / bare check", bare, lambda: verify(recognise(scan), trust, NOW),
             VERIFY_RATIO_MAX,
         ),
     ]  # fmt: skip
-
-
-def _line(name: str, bare: Callable[[], object], call: Callable[[], object], bound: float) -> Line:
-    bare_us, took_us = _medians_us(bare, call)
-    return Line(name, took_us / bare_us, bound, "at most", "x", f"{took_us:.1f} us, bare {bare_us:.1f} us")
-
-
-def _medians_us(bare: Callable[[], object], call: Callable[[], object]) -> tuple[float, float]:
-    bare_s, took_s = list[float](), list[float]()
-    for _ in range(TURNS):
-        started = time.perf_counter()
-        bare()
-        between = time.perf_counter()
-        call()
-        took_s.append(time.perf_counter() - between)
-        bare_s.append(between - started)
-    return statistics.median(bare_s) * 1e6, statistics.median(took_s) * 1e6
 
 
 def _code(key: ec.EllipticCurvePrivateKey, kid: bytes) -> tuple[bytes, bytes, Scan]:

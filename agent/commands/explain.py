@@ -33,7 +33,7 @@ from agent.core.trust_list import Trust, TrustList
 from agent.core.verdict import Outcome, Verdict
 from agent.core.verification import verify
 
-_NO_TRUST = Trust(TrustList(0, 0, {}, frozenset()), policy=None, revoked=None, expires_ms=None, laboratory=True)
+_NO_TRUST = Trust(TrustList(0, 0), policy=None, revoked=None, expires_ms=None, laboratory=True)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -148,7 +148,7 @@ def _as_json(report: _Report, verdict: Verdict, decision: Decision | None, trust
         "family": verdict.family,
         "verdict": verdict.outcome.value,
         "reason": verdict.reason,
-        "claims": present(verdict.claims, clear=False),
+        "claims": present(verdict.family, verdict.claims, clear=False),
         "unchecked": list(verdict.unchecked),
         "needs_online": verdict.needs_online,
         "laboratory": trust is not None and trust.laboratory,
@@ -167,7 +167,9 @@ def _print(report: _Report, verdict: Verdict, trust: Trust | None) -> None:
     unchecked = f"; not checked: {', '.join(verdict.unchecked)}" if verdict.unchecked else ""
     online = "; the platform could settle it" if verdict.needs_online else ""
     print(f"{'verdict':<11} {verdict.outcome.value}, {verdict.reason}{unchecked}{online}")
-    claims = ", ".join(f"{name} {value}" for name, value in present(verdict.claims, clear=False).items())
+    claims = ", ".join(
+        f"{name} {value}" for name, value in present(verdict.family, verdict.claims, clear=False).items()
+    )
     print(f"{'claims':<11} {claims or 'none'}")
     for stage, saw in decided:
         print(f"{stage:<11} {saw}")

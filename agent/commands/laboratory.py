@@ -11,13 +11,15 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
-from agent.adapters.keys.verification import build_key
+from agent.adapters.keys.verification import build_key, read_certificate
 from agent.core.codes import UNKNOWN, UNREADABLE, recognise
 from agent.core.scan import Scan
 from agent.core.steps import POLICY_BYTES_MAX, Policy, PolicyInvalid, parse_policy
 from agent.core.time_interval import Interval
-from agent.core.trust_list import TRUST_LIST_BYTES_MAX, Trust, TrustListInvalid, parse_trust_list
+from agent.core.trust_entries import parse_trust_list
+from agent.core.trust_list import TRUST_LIST_BYTES_MAX, Trust, TrustListInvalid
 from agent.core.verdict import Claims
+from agent.core.verification import describe, is_bearer
 
 UNSIGNED_NOTICE = "laboratory use: the trust list is an unsigned file, so this verdict proves nothing to anyone else"
 INSTANT_MS_MAX = 253_402_300_799_999  # the end of the year 9999
@@ -54,7 +56,8 @@ def read_trust(path: Path) -> Trust:
 
 def parse_trust(data: bytes) -> Trust:
     """Return the trust of an unsigned trust list. Raises TrustListInvalid."""
-    return Trust(parse_trust_list(data, build_key), policy=None, revoked=None, expires_ms=None, laboratory=True)
+    trust_list = parse_trust_list(data, build_key, read_certificate)
+    return Trust(trust_list, policy=None, revoked=None, expires_ms=None, laboratory=True)
 
 
 def read_policy(path: Path) -> Policy:
@@ -99,7 +102,7 @@ def choose(scans: list[Scan]) -> int:
     return next((at for at, family in enumerate(families) if family not in (UNKNOWN, UNREADABLE)), 0)
 
 
-def present(claims: Claims, *, clear: bool) -> dict[str, object]:
+def present(family: str, claims: Claims, *, clear: bool) -> dict[str, object]:
     """Return claims for JSON. Unless `clear`, a card shows its first four digits, a token and a text nothing at all."""
     shown: dict[str, object] = {}
     if claims.type is not None:
@@ -120,5 +123,9 @@ def present(claims: Claims, *, clear: bool) -> dict[str, object]:
     if claims.token is not None:
         shown["token"] = claims.token.hex().upper() if clear else "…"
     if claims.text is not None:
-        shown["text"] = claims.text.decode("utf-8", "backslashreplace") if clear else "…"
+        shown["text"] = claims.text.decode("utf-8", "backslashreplace") if clear and not is_bearer(family) else "…"
+    if claims.item is not None:
+        shown["item"] = claims.item
+    for fact in describe(family, claims):
+        shown[fact.name] = fact.value if clear or not fact.is_personal else f"{fact.value[:1]}…"
     return shown

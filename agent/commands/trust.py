@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from agent.adapters.clock import SystemClock
-from agent.adapters.keys.verification import build_key
+from agent.adapters.keys.verification import build_key, read_certificate
 from agent.adapters.trust_store.bundle import (
     BundleInvalid,
     Content,
@@ -113,7 +113,7 @@ def _refresh(args: argparse.Namespace) -> int:
     from agent.adapters.trust_store.refresher import OutOfTime, Source, refresh  # noqa: PLC0415 (tuf takes its time)
 
     def check(files: Mapping[str, bytes]) -> int:
-        return parse_content(files, build_key).trust_list.version
+        return parse_content(files, build_key, read_certificate).trust_list.version
 
     def out_of_time(_signal: int, _frame: object) -> None:
         raise OutOfTime
@@ -166,7 +166,7 @@ def read_current(state: Path) -> tuple[Path, Manifest, Content]:
         raise TrustUnreadable(f"{state}: {_why_none(state)}")
     try:
         manifest, _ = read_manifest(bundle)
-        return bundle, manifest, parse_content(read_files(bundle, manifest), build_key)
+        return bundle, manifest, parse_content(read_files(bundle, manifest), build_key, read_certificate)
     except BundleInvalid as error:
         raise TrustUnreadable(f"{state}: {error.reason}: {error}") from error
 
@@ -203,7 +203,7 @@ def _shown(bundle: Path, manifest: Manifest, content: Content, now: Interval) ->
         "root_version": manifest.root_version,
         "timestamp_version": manifest.timestamp_version,
         "verified_at": _utc(manifest.verified.earliest_ms // 1000),
-        "keys": [_key(key) for key in list(content.trust_list.keys.values())[:KEYS_SHOWN_MAX]],
+        "keys": [_key(key) for key in content.trust_list.keys[:KEYS_SHOWN_MAX]],
         "keys_total": len(content.trust_list.keys),
         "revoked": len(content.revoked),
         "policy_version": content.policy.version,
@@ -232,7 +232,7 @@ def _print(shown: dict[str, object], content: Content) -> None:
     print(f"{shown['freshness']}; the signed metadata expires {shown['expires_at']}")
     print(f"root {shown['root_version']}, timestamp {shown['timestamp_version']}, verified {shown['verified_at']}")
     print(f"{shown['revoked']} revoked; {shown['keys_total']} keys:")
-    for key in list(content.trust_list.keys.values())[:KEYS_SHOWN_MAX]:
+    for key in content.trust_list.keys[:KEYS_SHOWN_MAX]:
         validity = f"{_utc(key.not_before_s)} to {_utc(key.not_after_s)}"
         usage = ",".join(sorted(key.usage))
         issuer = "".join(c if c.isprintable() else "?" for c in key.issuer)

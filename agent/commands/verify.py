@@ -96,7 +96,7 @@ class Judge:
             "family": verdict.family,
             "verdict": verdict.outcome.value,
             "reason": verdict.reason,
-            "claims": present(verdict.claims, clear=self.clear),
+            "claims": present(verdict.family, verdict.claims, clear=self.clear),
         }
 
     def _scan(self, asked: dict[str, object], stamp: Stamp) -> Scan:

@@ -4,7 +4,7 @@ import logging
 import sys
 from pathlib import Path
 
-from agent.adapters.keys.verification import build_key
+from agent.adapters.keys.verification import build_key, read_certificate
 from agent.adapters.ledger.owner import ThreadedLedger
 from agent.adapters.trust_store.refresher_process import RefresherProcess
 from agent.adapters.trust_store.store import TrustStore
@@ -19,6 +19,7 @@ def build_store(config: Config, paths: Paths, ledger: ThreadedLedger) -> TrustSt
     return TrustStore(
         paths.trust,
         build_key=build_key,
+        read_certificate=read_certificate,
         values=LedgerValues(ledger),
         narrow=lambda policy: policy.narrowed(config.policy.refuse),
     )

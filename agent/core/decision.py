@@ -10,6 +10,7 @@ from enum import IntEnum
 
 from msgspec.structs import replace
 
+from agent.core.codes.replay import item_replay_id
 from agent.core.steps import Policy, Step
 from agent.core.time_interval import Interval
 from agent.core.trust_list import Freshness, Trust
@@ -121,7 +122,7 @@ def is_worth_asking(verdict: Verdict, step: str, trust: Trust | None, history: H
 
     Asking may use a one-time code up. Only a step that lists the kind as `verified` wants it asked about.
     """
-    once = verdict.claims.replay_id
+    once = _once(verdict.claims, step)
     if not verdict.needs_online or (once is not None and (history.has(once) or history.is_full)):
         return False
     answer, _ = _judge(replace(verdict, outcome=Outcome.VERIFIED), step, trust, now)
@@ -141,13 +142,14 @@ def decide(
     answer, reason = _judge(verdict, step, trust, now)
     claims = verdict.claims
     claim = None
-    if (answer is not Answer.REFUSE or reason == "policy.not-verifiable") and claims.replay_id is not None:
-        if history.has(claims.replay_id):
+    once = _once(claims, step)
+    if (answer is not Answer.REFUSE or reason == "policy.not-verifiable") and once is not None:
+        if history.has(once):
             answer, reason = Answer.REFUSE, "replay.used"
         elif answer is not Answer.REFUSE and history.is_full:
             answer, reason = Answer.REFUSE, "policy.offline-limit"
         elif answer is not Answer.REFUSE:
-            claim = ReplayClaim(claims.replay_id, _keep_until_ms(claims, trust, now, signed_ms))
+            claim = ReplayClaim(once, _keep_until_ms(claims, trust, now, signed_ms))
     if answer is Answer.PROVISIONAL and (trust is None or _is_offline_limit_reached(history, trust.policy)):
         answer, reason, claim = Answer.REFUSE, "policy.offline-limit", None
     is_provisional = answer is Answer.PROVISIONAL
@@ -158,6 +160,13 @@ def decide(
     if trust is not None and trust.policy is not None and answer is not Answer.REFUSE:
         answer, reason = _confirm(trust.policy.steps[step], answer, reason)
     return Decision(answer, reason, step, verdict, claim, is_provisional)
+
+
+def _once(claims: Claims, step: str) -> bytes | None:
+    """Return what this step may take once: a one-time code, or a package that there is one of in the world."""
+    if claims.is_single and claims.item is not None:
+        return item_replay_id(step, claims.item)
+    return claims.replay_id
 
 
 def _judge(verdict: Verdict, step_name: str, trust: Trust | None, now: Interval) -> tuple[Answer, str]:

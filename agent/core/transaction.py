@@ -162,6 +162,8 @@ def draft_decision(scan: Scan, decision: Decision, trust: Trust | None) -> Draft
         body[20] = [trust.trust_list.version, trust.age_s(scan.at.now)]
     if verdict.unchecked:
         body[21] = list(verdict.unchecked[:UNCHECKED_MAX])
+    if claims.item is not None:
+        body[22] = [claims.item]
     return Draft(
         Kind.DECISION,
         scan.at,

@@ -43,8 +43,11 @@ class Claims(msgspec.Struct, frozen=True, gc=False):
     """What a code says about itself. Instants are in seconds since 1970.
 
     card: 32 raw bytes. token: the opaque one-time token of a national dynamic code. replay_id: 16 bytes, for codes that
-    work once. text: the code itself, only for families whose text the platform needs. masked_name: the holder's, as the
-    platform masked it: shown, never stored or logged.
+    work once. text: sealed in the record: the code itself, for families whose text the platform needs, or what names a
+    credential (its certificate id). masked_name: the holder's, as the platform masked it: shown, never stored or
+    logged. item: what is no secret and names a product or a package, e.g. a drug trace code, in printable ASCII.
+    is_single: there is one such item in the world, so a step takes it once. content: all that a signed credential says,
+    as decoded, for the family's `describe` alone.
     """
 
     type: CodeType | None = None
@@ -57,9 +60,12 @@ class Claims(msgspec.Struct, frozen=True, gc=False):
     token: bytes | None = None
     text: bytes | None = None
     masked_name: str | None = None
+    item: str | None = None
+    is_single: bool = False
+    content: object = None
 
     def __repr__(self) -> str:
-        shown = ("type", "issuer", "key_id", "issued_at_s", "expires_at_s", "replay_id")
+        shown = ("type", "issuer", "key_id", "issued_at_s", "expires_at_s", "replay_id", "item")
         return f"Claims({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
 
 

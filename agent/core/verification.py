@@ -6,14 +6,14 @@ carries neither card nor token nor replay id, for nothing may be done with them.
 
 from msgspec.structs import replace
 
-from agent.core.codes.family import Refused
+from agent.core.codes.family import Fact, Refused
 from agent.core.codes.recognition import FAMILIES, UNKNOWN, UNREADABLE
 from agent.core.time_interval import Interval
 from agent.core.trust_list import Trust
 from agent.core.verdict import Claims, Code, Outcome, Trace, Verdict
 
 UNKNOWN_TEXT_BYTES_MAX = 1_024  # record.cddl, sealed-fields 3
-_VERIFY = {family.name: family.verify for family in FAMILIES}
+_FAMILIES = {family.name: family for family in FAMILIES}
 
 
 def verify(code: Code, trust: Trust | None, now: Interval, trace: Trace | None = None) -> Verdict:
@@ -21,17 +21,29 @@ def verify(code: Code, trust: Trust | None, now: Interval, trace: Trace | None =
 
     The reason of a refusal names its stage: scan. family. decode. key. signature. time. revoked.
     """
-    check = _VERIFY.get(code.family)
-    if check is None:
+    family = _FAMILIES.get(code.family)
+    if family is None:
         return _refuse_unrecognised(code)
     try:
-        return check(code, trust, now, trace)
+        return family.verify(code, trust, now, trace)
     except Refused as refused:
         if trace:
             stage = "header" if refused.reason == "decode.header" else _STAGES[refused.reason.partition(".")[0]]
             trace(stage, refused.detail or "refused")
         claims = replace(refused.claims, card=None, token=None, replay_id=None)
         return Verdict(code.family, Outcome.REFUSED, refused.reason, claims)
+
+
+def describe(family: str, claims: Claims) -> tuple[Fact, ...]:
+    """Return what a family's claims say beyond the common ones."""
+    found = _FAMILIES.get(family)
+    return found.describe(claims) if found is not None else ()
+
+
+def is_bearer(family: str) -> bool:
+    """Say whether whoever has a text of this family can use it."""
+    found = _FAMILIES.get(family)
+    return found is not None and found.is_bearer
 
 
 def _refuse_unrecognised(code: Code) -> Verdict:
@@ -41,5 +53,8 @@ def _refuse_unrecognised(code: Code) -> Verdict:
     return Verdict(UNKNOWN, Outcome.REFUSED, "family.unknown", Claims(text=text or None))
 
 
-_STAGES = {"decode": "decode", "key": "key", "signature": "signature", "time": "time", "revoked": "revocation"}
+_STAGES = {
+    "family": "recognise", "decode": "decode", "key": "key", "signature": "signature", "time": "time",
+    "revoked": "revocation",
+}  # fmt: skip
 """The stage of `scanward explain` in which a reason arises, by the reason's first word."""

@@ -17,7 +17,8 @@ from vectors import generate
 from agent.adapters.keys import sm2
 from agent.adapters.keys.verification import build_key
 from agent.core.codes import recognise
-from agent.core.trust_list import AlgorithmUnavailable, Trust, VerificationKey, parse_trust_list
+from agent.core.trust_entries import parse_trust_list
+from agent.core.trust_list import AlgorithmUnavailable, Trust, VerificationKey
 from agent.core.verification import verify
 from fakes.ehc_issuer import NOW, STATIC, EhcIssuer, scan_of, trust_list_file
 
@@ -262,7 +263,7 @@ def test_an_agent_without_sm2_keys_loads_nothing_for_them() -> None:
     program = """
 import sys
 from agent.adapters.keys.verification import build_key
-from agent.core.trust_list import parse_trust_list
+from agent.core.trust_entries import parse_trust_list
 parse_trust_list(sys.argv[1].encode(), build_key)
 print([name for name in sys.modules if "sm2" in name or name == "ctypes"])
 """

@@ -11,7 +11,8 @@ from agent.adapters.uplinks.http import Settings
 from agent.adapters.uplinks.online import HttpOnlineVerifier
 from agent.core.online import Finding, Question, read_verification
 from agent.core.time_interval import Interval
-from agent.core.trust_list import Trust, parse_trust_list
+from agent.core.trust_entries import parse_trust_list
+from agent.core.trust_list import Trust
 from agent.ports import PlatformUnreachable
 from fakes.ledger_parts import LabelSigner
 from fakes.online_verifier import FakeVerifier

@@ -27,7 +27,7 @@ provisional = ["national.any"]
 confirm = "pharmacist"
 [steps.closed]
 """)
-TRUST = Trust(TrustList(1, 1_799_999_000, {}, frozenset()), POLICY, None, None)
+TRUST = Trust(TrustList(1, 1_799_999_000), POLICY, None, None)
 
 
 def verified(type_: CodeType, *, replay_id: bytes | None = None, unchecked: tuple[str, ...] = ()) -> Verdict:

@@ -27,11 +27,13 @@ from agent.core.online import (
     sign_question,
     unanswered,
 )
+from agent.core.revocation import parse_revoked
 from agent.core.scan import Scan
 from agent.core.steps import parse_policy
 from agent.core.time_interval import Interval, Stamp
 from agent.core.transaction import draft_decision, empty_chain, extend
-from agent.core.trust_list import Trust, TrustList, parse_revoked, parse_trust_list
+from agent.core.trust_entries import parse_trust_list
+from agent.core.trust_list import Trust, TrustList
 from agent.core.verdict import Outcome
 from agent.core.verification import verify
 from fakes.ledger_parts import LabelSigner
@@ -90,7 +92,7 @@ def test_the_attempt_id_and_the_question_are_those_of_the_vectors(online, attemp
 def test_the_records_of_attempt_and_decision_are_those_of_the_vectors(online, trust, attempt_id):
     ledger_id, boot_id = (cbor2.loads(cbor2.loads(bytes.fromhex(online["attempt_record"])).value[2])[n] for n in (2, 6))
     scan = dataclasses.replace(scan_of(online["code"]), at=Stamp(boot_id[0], 1_000, NOW, "os"))
-    trust = dataclasses.replace(trust, trust_list=TrustList(17, NOW_MS // 1000 - 60, {}, frozenset()))
+    trust = dataclasses.replace(trust, trust_list=TrustList(17, NOW_MS // 1000 - 60))
     verdict = verdict_of(online["code"], trust)
     envelope, chain = extend(
         empty_chain("kiosk-1", ledger_id), draft_attempt(scan, verdict, "payment", attempt_id), None, LabelSigner()

@@ -20,8 +20,10 @@ from agent.core.delivery import (
     read_receipt,
     require_results_for,
 )
+from agent.core.revocation import parse_revoked
 from agent.core.time_interval import Interval
-from agent.core.trust_list import Trust, parse_revoked, parse_trust_list
+from agent.core.trust_entries import parse_trust_list
+from agent.core.trust_list import Trust
 from fakes.ledger_parts import LabelSigner
 from fakes.platform import sign
 

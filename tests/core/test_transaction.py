@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.core.decision import Answer, Decision, ReplayClaim
+from agent.core.revocation import parse_revoked
 from agent.core.scan import Scan
 from agent.core.steps import Policy
 from agent.core.time_interval import Interval, Stamp
@@ -31,7 +32,7 @@ from agent.core.transaction import (
     seal,
     sign_head,
 )
-from agent.core.trust_list import Trust, TrustedKey, TrustList, parse_revoked
+from agent.core.trust_list import Trust, TrustedKey, TrustList
 from agent.core.verdict import Claims, CodeType, Outcome, Verdict
 
 NOW_S = 1_800_000_000
@@ -70,7 +71,7 @@ def stamp(raw_ms: int) -> Stamp:
 
 def trust_of(*keys: TrustedKey, issued_at_s: int = NOW_S - 58) -> Trust:
     return Trust(
-        TrustList(17, issued_at_s, {(k.family, k.issuer, k.key_id): k for k in keys}, frozenset()),
+        TrustList(17, issued_at_s, tuple(keys)),
         Policy("scanward-policy-1", 1),
         parse_revoked(b""),
         None,

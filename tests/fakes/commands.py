@@ -7,7 +7,8 @@ from functools import cache
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from agent.adapters.keys.verification import build_key
-from agent.core.trust_list import Trust, parse_trust_list
+from agent.core.trust_entries import parse_trust_list
+from agent.core.trust_list import Trust
 from fakes.ledger_parts import LabelSigner
 from fakes.platform import sign
 

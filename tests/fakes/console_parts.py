@@ -74,7 +74,7 @@ def quick_pin(pin: str = PIN) -> PinHash:
 
 
 def trust_with_policy() -> Trust:
-    return Trust(TrustList(version=7, issued_at_s=1_800_000_000, keys={}, issuers=frozenset()), POLICY, None, None)
+    return Trust(TrustList(version=7, issued_at_s=1_800_000_000), POLICY, None, None)
 
 
 def entrance_of(clock: FakeClock, values: FakeValues | None = None, *, pin: PinHash | None = None) -> Entrance:

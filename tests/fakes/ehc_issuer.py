@@ -12,9 +12,11 @@ from vectors import generate
 
 from agent.adapters.keys.verification import build_key
 from agent.core.codes import base45
+from agent.core.revocation import RevocationList, parse_revoked
 from agent.core.scan import Scan
 from agent.core.time_interval import Interval, Stamp
-from agent.core.trust_list import RevocationList, Trust, parse_revoked, parse_trust_list
+from agent.core.trust_entries import parse_trust_list
+from agent.core.trust_list import Trust
 
 NOW_S = 1_800_000_000
 NOW = Interval(NOW_S * 1000, NOW_S * 1000)

@@ -14,7 +14,8 @@ from agent.adapters.ledger.owner import InlineLedger
 from agent.core.decision import History
 from agent.core.steps import parse_policy
 from agent.core.time_interval import SignedTime
-from agent.core.trust_list import Trust, parse_trust_list
+from agent.core.trust_entries import parse_trust_list
+from agent.core.trust_list import Trust
 from agent.tasks.checkpoint import Checkpoint
 from agent.tasks.delivery import Delivery, Identity, Settings
 from agent.tasks.succession import Succession

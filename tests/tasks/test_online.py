@@ -11,7 +11,8 @@ from agent.core.decision import Answer
 from agent.core.online import FAILURES_MAX, PAUSE_S
 from agent.core.steps import parse_policy
 from agent.core.transaction import Kind, record_of
-from agent.core.trust_list import Trust, parse_trust_list
+from agent.core.trust_entries import parse_trust_list
+from agent.core.trust_list import Trust
 from agent.core.verdict import Outcome
 from agent.ports import LedgerFull, PlatformRejected, PlatformUnreachable
 from agent.tasks.checkpoint import Checkpoint

@@ -23,7 +23,7 @@ UNREACHABLE = TrustTrouble("unreachable", "no connection")
 
 def trust_of(name: str, expires_ms: int | None = None) -> Trust:
     policy = Policy(format="scanward-policy-1", version=1)
-    return Trust(TrustList(int(name), EPOCH_MS // 1000, {}, frozenset()), policy, None, expires_ms)
+    return Trust(TrustList(int(name), EPOCH_MS // 1000), policy, None, expires_ms)
 
 
 @dataclass

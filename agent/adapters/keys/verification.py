@@ -1,4 +1,4 @@
-"""Verification keys with the `cryptography` library: ES256 (RFC 9053 §2.1) and EdDSA with Ed25519 (§2.2).
+"""Verification keys with the `cryptography` library: ES256 (RFC 9053 §2.1), EdDSA with Ed25519 (§2.2), RSA (rsa.py).
 
 The law: a key verifies with its own algorithm alone, and a bad signature is False, never an exception. Checking
 SM2 is left to sm2.py.
@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256, HashAlgorithm
 
 from agent.adapters.keys.public_keys import read_public_key
-from agent.core.trust_list import AlgorithmUnavailable, VerificationKey
+from agent.core.trust_list import AlgorithmUnavailable, Certificate, VerificationKey
 
 SIGNATURE_BYTES = 64
 _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # SEC 2, §2.4.2
@@ -72,7 +72,7 @@ class Ed25519Key:
 
 
 def build_key(alg: str, spki: bytes) -> VerificationKey:
-    """Return the key for an algorithm of the trust list ("ES256", "EdDSA", "SM2") from its DER SubjectPublicKeyInfo.
+    """Return the key for an algorithm of the trust list from its DER SubjectPublicKeyInfo.
 
     Raises ValueError where the two do not fit, AlgorithmUnavailable for any other algorithm, and for SM2 where this
     machine cannot do it.
@@ -81,6 +81,10 @@ def build_key(alg: str, spki: bytes) -> VerificationKey:
         from agent.adapters.keys import sm2  # noqa: PLC0415  # an agent without such keys loads nothing for them
 
         return sm2.load_key(spki)
+    if alg in ("PS256", "RS256"):
+        from agent.adapters.keys import rsa  # noqa: PLC0415  # likewise
+
+        return rsa.load_key(alg, spki)
     if alg not in ("ES256", "EdDSA"):
         raise AlgorithmUnavailable(alg)
     try:
@@ -92,3 +96,10 @@ def build_key(alg: str, spki: bytes) -> VerificationKey:
     if alg == "EdDSA" and isinstance(key, Ed25519PublicKey):
         return Ed25519Key(key)
     raise ValueError(f"not a key for {alg}")
+
+
+def read_certificate(der: bytes) -> Certificate:
+    """Read an X.509 certificate (certificates.py). Raises CertificateRefused."""
+    from agent.adapters.keys import certificates  # noqa: PLC0415  # an agent whose list has none loads nothing for them
+
+    return certificates.read_certificate(der)

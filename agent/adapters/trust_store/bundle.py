@@ -18,17 +18,10 @@ from typing import Literal
 
 import msgspec
 
+from agent.core.revocation import REVOKED_BYTES_MAX, RevocationList, RevocationsInvalid, parse_revoked
 from agent.core.steps import POLICY_BYTES_MAX, Policy, PolicyInvalid, parse_policy
-from agent.core.trust_list import (
-    REVOKED_BYTES_MAX,
-    TRUST_LIST_BYTES_MAX,
-    KeyBuilder,
-    RevocationList,
-    TrustList,
-    TrustListInvalid,
-    parse_revoked,
-    parse_trust_list,
-)
+from agent.core.trust_entries import parse_trust_list
+from agent.core.trust_list import TRUST_LIST_BYTES_MAX, CertificateReader, KeyBuilder, TrustList, TrustListInvalid
 
 log = logging.getLogger(__name__)
 
@@ -93,13 +86,15 @@ class Content:
     revoked: RevocationList
 
 
-def parse_content(files: Mapping[str, bytes], build_key: KeyBuilder) -> Content:
+def parse_content(
+    files: Mapping[str, bytes], build_key: KeyBuilder, read_certificate: CertificateReader | None = None
+) -> Content:
     """Read the three files, all or nothing. Raises BundleInvalid ("content-invalid")."""
     try:
-        trust_list = parse_trust_list(files[TRUST_LIST], build_key)
+        trust_list = parse_trust_list(files[TRUST_LIST], build_key, read_certificate)
         policy = parse_policy(files[POLICY])
         revoked = parse_revoked(files[REVOKED])
-    except (TrustListInvalid, PolicyInvalid) as error:
+    except (TrustListInvalid, RevocationsInvalid, PolicyInvalid) as error:
         raise BundleInvalid("content-invalid", str(error)) from error
     if not any(key.key for key in trust_list.with_usage("platform", "receipt")):
         raise BundleInvalid(

@@ -21,7 +21,7 @@ from agent.adapters.trust_store.bundle import (
     sha256_hex,
 )
 from agent.core.steps import Policy
-from agent.core.trust_list import KeyBuilder, Trust
+from agent.core.trust_list import CertificateReader, KeyBuilder, Trust
 from agent.ports import LedgerFull, NamedValues, TrustFloor, TrustTrouble, VerifiedBundle
 
 MANIFEST_SHA256 = "trust.manifest_sha256"
@@ -77,11 +77,13 @@ class TrustStore:
         directory: Path,
         *,
         build_key: KeyBuilder,
+        read_certificate: CertificateReader | None = None,
         values: NamedValues,
         narrow: Callable[[Policy], Policy] = _as_signed,
     ) -> None:
         self._directory = directory
         self._build_key = build_key
+        self._read_certificate = read_certificate
         self._values = values
         self._narrow = narrow
         self._in_use_sha256: str | None = None
@@ -138,7 +140,7 @@ class TrustStore:
     def _read(self, manifest_sha256: str, name: str | None) -> Trust:
         """Read the bundle whose manifest has this hash. Raises BundleInvalid."""
         folder, manifest = self._find(manifest_sha256, name)
-        content = parse_content(read_files(folder, manifest), self._build_key)
+        content = parse_content(read_files(folder, manifest), self._build_key, self._read_certificate)
         return Trust(
             trust_list=content.trust_list,
             policy=self._narrow(content.policy),

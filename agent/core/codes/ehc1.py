@@ -181,7 +181,7 @@ def _key(envelope: cose.Sign1, issuer: str, claims: Claims, trust: Trust | None)
         raise Refused("key.no-trust-list", claims, detail="no trust list")
     trusted = trust.trust_list.find(NAME, issuer, envelope.key_id)
     if trusted is None:
-        is_known = (NAME, issuer) in trust.trust_list.issuers
+        is_known = trust.trust_list.of_issuer(NAME, issuer)
         reason = "key.unknown" if is_known else "key.unknown-issuer"
         raise Refused(reason, claims, detail="the trust list has no such key of this issuer")
     if cose.ALGORITHMS[envelope.alg] != trusted.alg:

@@ -29,9 +29,34 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Fact:
+    """Something a code says, for people who explain. is_personal: shown masked unless they ask for clear text."""
+
+    name: str
+    value: str
+    is_personal: bool = False
+
+
+Describe = Callable[[Claims], tuple[Fact, ...]]
+"""What a family's claims say beyond the common ones, at most FACTS_MAX facts of VALUE_CHARACTERS_MAX. Never raises."""
+
+FACTS_MAX = 32
+VALUE_CHARACTERS_MAX = 200
+
+
+def _nothing(claims: Claims) -> tuple[Fact, ...]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
 class Family:
-    """One family. name: as in a verdict, a policy ("name.static") and a record (record.cddl, family)."""
+    """One family. name: as in a verdict, a policy ("name.static") and a record (record.cddl, family).
+
+    is_bearer: whoever has the text can use it (a payment code): never shown, not even to people who ask for clear text.
+    """
 
     name: str
     recognise: Recognise
     verify: Verify
+    describe: Describe = _nothing
+    is_bearer: bool = False

@@ -6,3 +6,9 @@ import hashlib
 def replay_id(subject: bytes, one_time: bytes) -> bytes:
     """Return 16 bytes for (iss, cti) of a signed code or (card, token) of a national one; subject: up to 255 bytes."""
     return hashlib.sha256(b"scanward-replay-1%c%b%b" % (len(subject), subject, one_time)).digest()[:16]
+
+
+def item_replay_id(step: str, item: str) -> bytes:
+    """Return 16 bytes for one package in one step: received once, handed out once (record.cddl, replay-id)."""
+    named = b"scanward-item-1%c%b%b" % (len(step), step.encode("ascii"), item.encode("ascii"))
+    return hashlib.sha256(named).digest()[:16]

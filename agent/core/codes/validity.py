@@ -4,8 +4,9 @@ Only what is certain refuses. What the terminal cannot know is left to the verdi
 """
 
 from agent.core.codes.family import Refused
+from agent.core.revocation import RevocationList
 from agent.core.time_interval import Interval
-from agent.core.trust_list import RevocationList, TrustedKey
+from agent.core.trust_list import TrustedKey
 from agent.core.verdict import Claims
 
 SKEW_GRACE_S = 15
@@ -36,6 +37,13 @@ def require_in_time(claims: Claims, now: Interval) -> None:
         raise Refused("time.expired", claims, detail="certainly later than exp")
     if issued_at_s is not None and latest_ms is not None and latest_ms < (issued_at_s - SKEW_GRACE_S) * 1000:
         raise Refused("time.future", claims, detail="certainly earlier than iat")
+
+
+def is_expiry_certain(claims: Claims, now: Interval) -> bool:
+    """Say whether it is certain that a long-lived credential has not expired: then a wide interval does no harm."""
+    if claims.expires_at_s is None:
+        return True
+    return now.latest_ms is not None and now.latest_ms <= (claims.expires_at_s + SKEW_GRACE_S) * 1000
 
 
 def require_unrevoked(revoked: RevocationList, claims: Claims, key: TrustedKey | None = None) -> None:

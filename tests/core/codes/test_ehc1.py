@@ -13,7 +13,8 @@ from agent.adapters.keys.verification import build_key
 from agent.core.codes import base45, ehc1, recognise
 from agent.core.codes.family import Refused
 from agent.core.time_interval import Interval
-from agent.core.trust_list import AlgorithmUnavailable, Trust, VerificationKey, parse_trust_list
+from agent.core.trust_entries import parse_trust_list
+from agent.core.trust_list import AlgorithmUnavailable, Trust, VerificationKey
 from agent.core.verdict import CodeType, Outcome, Verdict
 from agent.core.verification import verify
 from fakes.ehc_issuer import (
@@ -220,7 +221,7 @@ def test_a_key_is_good_only_for_its_own_issuer() -> None:
 
 def test_a_key_of_another_family_is_no_key() -> None:
     assert judge(ISSUER.code(STATIC), trust_of(ISSUER.entry(family="platform"))).reason == "key.unknown-issuer"
-    inert = ISSUER.entry(family="hcert", spki=None, usage=None)
+    inert = ISSUER.entry(family="novel", spki=None, usage=None)
     assert judge(ISSUER.code(STATIC), trust_of(inert)).reason == "key.unknown-issuer"
 
 
