@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.adapters.keys.verification import build_key
-from agent.core.revocation import REVOKED_BYTES_MAX, parse_revoked
+from agent.core.revocation import REVOKED_BYTES_MAX, RevocationsInvalid, parse_revoked
 from agent.core.trust_entries import parse_trust_list
 from agent.core.trust_list import TRUST_LIST_BYTES_MAX, AlgorithmUnavailable, TrustListInvalid, VerificationKey
 from fakes.ehc_issuer import EhcIssuer, trust_list_file
@@ -173,7 +173,7 @@ def test_a_key_asked_about_twice_gets_the_same_answer() -> None:
     ],
 )
 def test_a_damaged_revocation_list_is_refused(data: bytes, message: str) -> None:
-    with pytest.raises(TrustListInvalid, match=message):
+    with pytest.raises(RevocationsInvalid, match=message):
         parse_revoked(data)
 
 
