@@ -29,7 +29,7 @@ def family_of(text: str) -> str:
         (" EHC1:BB8", "unknown"),
         ("EHC1", "unknown"),
         ("EHC2:BB8", "unknown"),
-        ("HC1:NCF", "unknown"),
+        ("HC1:NCF", "hcert"),
         (CARD, "national"),
         (CARD + ":1", "national"),
         (CARD + ":0:" + TOKEN, "national"),
