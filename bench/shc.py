@@ -1,6 +1,6 @@
 """What recognising and verifying a SMART Health Card costs beside the bare signature check, one core, in one run.
 
-The card is as long as real ones are: two doses of a vaccine, about 1,500 digits. They take turns call by call, so a busy
+The card is as long as real ones are: two doses of a vaccine, about 1,500 digits. They take turns, so a busy
 machine slows both; the medians are compared.
 """
 
