@@ -75,6 +75,7 @@ async def run(
         tasks: dict[str, Coroutine[None, None, None]] = {
             f"checkpoint:{name}": checkpoint.watch(scanner, step) for name, (scanner, step) in scanners.items()
         }
+        tasks["parts"] = checkpoint.give_up_parts()
         tasks |= link.tasks() if link is not None else {}
         if (refresher := build_refresher(config, paths)) is not None:
             tasks["trust"] = keep_trust_fresh(

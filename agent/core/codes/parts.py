@@ -51,6 +51,12 @@ def read_part(text: str) -> Part:
     return Part(number, total, _characters(digits))
 
 
+def parts_of(text: str) -> int:
+    """Return how many codes a card has that this one is of: 1 where it is no part."""
+    part = _part_of_several(text)
+    return 1 if part is None else part.total
+
+
 def join(parts: Sequence[Part]) -> bytes:
     """Return the characters of a whole set. Raises Refused where one is missing, or two do not fit together."""
     total, found = parts[0].total, dict[int, bytes]()
