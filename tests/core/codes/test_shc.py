@@ -216,7 +216,7 @@ def test_a_card_must_end_after_it_begins() -> None:
         (code_of(JWS) + "78", "decode.digits"),
         (code_of(JWS) + "99", "decode.digits"),
         (code_of(JWS) + "  ", "decode.digits"),
-        (code_of(JWS) + "\n", "decode.parts"),
+        (code_of(JWS) + "\n", "decode.digits"),
         (code_of(JWS) + "１１", "decode.digits"),
         (code_of(JWS) + "5a", "decode.digits"),
         (code_of(JWS + "."), "decode.jws"),
