@@ -79,15 +79,23 @@ class Checkpoint:
         return await self._pass(scan, shc.join(taken.texts), step)
 
     async def give_up_parts(self) -> None:
-        """Refuse the cards whose missing codes do not come, for the life of the agent. Raises LedgerBroken."""
+        """Record as refused each card whose missing codes do not come, for the agent's life. Raises LedgerBroken."""
         while True:
             await asyncio.sleep(PARTS_LOOK_S)
             await self._give_up(self.parts.overdue(self.clock.now().raw_ms))
 
     async def _give_up(self, ended: Iterable[tuple[Scan, str]]) -> None:
-        """Judge what there is of each card, by itself: it is refused, and the refusal is in the ledger."""
+        """Judge what there is of each card, by itself: it is refused, and the refusal is in the ledger.
+
+        It is not shown, and no request's business: who stands there now may be somebody else, with a scan under way.
+        """
         for scan, step in ended:
-            await self._pass(scan, recognise(scan), step)
+            trust = self.trust_store.current
+            verdict = verify(recognise(scan), trust, self.clock.now().now)
+            try:
+                await self._decide(scan, verdict, step, trust)
+            except LedgerFull:
+                await self._tell_full()
 
     async def _pass(self, scan: Scan, code: Code, step: str) -> Answer:
         """Judge one code, ask the platform where that settles it, store the decision, show it; return the answer."""
@@ -99,12 +107,15 @@ class Checkpoint:
                 verdict = await self.online.ask(scan, verdict, step, trust)
             decision, transaction = await self._decide(scan, verdict, step, trust)
         except LedgerFull:
-            log.error("the ledger is full: nothing is accepted until there is space")
-            await self.display.notice("ledger-full", "storage is full: nothing can be accepted now")
+            await self._tell_full()
             return Answer.REFUSE
         await self.errands.decided(scan.scanner, decision, transaction)
         await self.display.show(scan.scanner, decision, transaction)
         return decision.answer
+
+    async def _tell_full(self) -> None:
+        log.error("the ledger is full: nothing is accepted until there is space")
+        await self.display.notice("ledger-full", "storage is full: nothing can be accepted now")
 
     async def _decide(
         self, scan: Scan, verdict: Verdict, step: str, trust: Trust | None

@@ -7,6 +7,8 @@ import pytest
 
 from agent.core.decision import Answer
 from agent.core.steps import parse_policy
+from agent.core.transaction import record_of
+from agent.ports import LedgerFull
 from fakes.shc_issuer import ShcIssuer, parts_of, trust_of
 from fakes.world import ListScanner, scan_of
 
@@ -33,6 +35,12 @@ def said(desk):
     return [(decision.answer, decision.reason) for decision, _ in desk.display.shown]
 
 
+async def stored(desk):
+    """What the ledger holds: answer and reason of each record."""
+    records = [record_of(record.envelope) for record in await desk.ledger.read(0, records_max=9, bytes_max=10**6)]
+    return [(fields[11], fields[12]) for fields in records if 11 in fields]
+
+
 async def test_a_card_is_accepted_once_its_last_code_was_shown_and_nothing_is_recorded_before(desk):
     scanner = ListScanner("desk", [scan_of(text, clock=desk.clock) for text in (THREE, ONE, ONE, TWO)])
     passed = []
@@ -44,7 +52,7 @@ async def test_a_card_is_accepted_once_its_last_code_was_shown_and_nothing_is_re
     assert [topic for topic, _ in desk.display.notices] == ["parts"] * 3
     assert "show 1, 2 too" in desk.display.notices[0][1]
     assert "show 2 too" in desk.display.notices[2][1]
-    assert [record.seq for record in await desk.ledger.read(0, records_max=9, bytes_max=10**6)] == [1]
+    assert await stored(desk) == [(Answer.ACCEPT, "ok")]
 
 
 async def test_other_codes_between_the_parts_are_decided_and_the_card_goes_on(desk, vectors):
@@ -59,7 +67,8 @@ async def test_a_card_that_is_left_is_refused_and_recorded_when_another_begins(d
     checkpoint = desk.checkpoint()
     for text in (ONE, *parts_of(ISSUER.jws(), 2)):
         await checkpoint.check(scan_of(text, clock=desk.clock), "registration")
-    assert said(desk) == [(Answer.REFUSE, "decode.parts-missing"), (Answer.ACCEPT, "ok")]
+    assert await stored(desk) == [(Answer.REFUSE, "decode.parts-missing"), (Answer.ACCEPT, "ok")]
+    assert said(desk) == [(Answer.ACCEPT, "ok")]
 
 
 async def test_a_card_that_is_left_is_refused_and_recorded_after_a_while(desk):
@@ -68,9 +77,10 @@ async def test_a_card_that_is_left_is_refused_and_recorded_after_a_while(desk):
     async with asyncio.TaskGroup() as group:
         looking = group.create_task(checkpoint.give_up_parts())
         await asyncio.sleep(59)
-        assert said(desk) == []
+        assert await stored(desk) == []
         await asyncio.sleep(10)
-        assert said(desk) == [(Answer.REFUSE, "decode.parts-missing")]
+        assert await stored(desk) == [(Answer.REFUSE, "decode.parts-missing")]
+        assert said(desk) == [], "who stands there now may be somebody else"
         looking.cancel()
 
 
@@ -89,3 +99,38 @@ async def test_a_part_that_is_damaged_is_refused_at_once(desk):
     await checkpoint.check(scan_of(ONE[:-1], clock=desk.clock), "registration")
     await checkpoint.check(scan_of("shc:/4/3/56", clock=desk.clock), "registration")
     assert [reason for _, reason in said(desk)] == ["decode.digits", "decode.parts"]
+
+
+class OneErrand:
+    """Errands of a desk that waits for one scan: what was asked and told."""
+
+    def __init__(self):
+        self.asked = []
+
+    def step_for(self, scanner, step):
+        self.asked.append(scanner)
+        return step
+
+    async def decided(self, scanner, decision, transaction):
+        self.asked.append(decision.reason)
+
+
+async def test_a_card_given_up_is_no_requests_business(desk):
+    errands = OneErrand()
+    checkpoint = dataclasses.replace(desk.checkpoint(), errands=errands)
+    for text in (ONE, *parts_of(ISSUER.jws(), 2)):
+        await checkpoint.check(scan_of(text, clock=desk.clock), "registration")
+    assert errands.asked == ["desk", "ok"]
+
+
+async def test_a_full_ledger_is_told_when_a_card_is_given_up(desk):
+    class FullLedger:
+        async def append(self, draft):
+            raise LedgerFull
+
+    checkpoint = desk.checkpoint()
+    await checkpoint.check(scan_of(ONE, clock=desk.clock), "registration")
+    await dataclasses.replace(checkpoint, ledger=FullLedger()).check(
+        scan_of(parts_of(ISSUER.jws(), 2)[0], clock=desk.clock), "registration"
+    )
+    assert [topic for topic, _ in desk.display.notices] == ["parts", "ledger-full", "parts"]
