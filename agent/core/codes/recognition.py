@@ -3,6 +3,7 @@
 A new family is a file beside this one and one line in FAMILIES.
 """
 
+from agent.core.codes.aadhaar import FAMILY as AADHAAR
 from agent.core.codes.ehc1 import FAMILY as EHC1
 from agent.core.codes.family import Family
 from agent.core.codes.national import FAMILY as NATIONAL
@@ -15,6 +16,7 @@ UNREADABLE = "unreadable"
 FAMILIES: tuple[Family, ...] = (
     EHC1,  # a prefix of its own
     NATIONAL,  # 64 hexadecimal digits
+    AADHAAR,  # hundreds of digits
 )
 """In the order they are tried: what has a prefix of its own first, then the longer shape before the shorter."""
 
