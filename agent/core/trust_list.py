@@ -80,6 +80,11 @@ class Certificate(Protocol):
         """Whether it may sign certificates (RFC 5280 §4.2.1.9)."""
         ...
 
+    @property
+    def document_types(self) -> frozenset[str]:
+        """What a signer of travel documents is for (ICAO Doc 9303-12), e.g. "NV"; empty where it does not say."""
+        ...
+
     def key(self, alg: str) -> VerificationKey:
         """Return its key for an algorithm. Raises as a KeyBuilder."""
         ...

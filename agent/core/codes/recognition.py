@@ -7,6 +7,7 @@ from agent.core.codes.aadhaar import FAMILY as AADHAAR
 from agent.core.codes.ehc1 import FAMILY as EHC1
 from agent.core.codes.family import Family
 from agent.core.codes.national import FAMILY as NATIONAL
+from agent.core.codes.vds_nc import FAMILY as VDS_NC
 from agent.core.scan import SCAN_BYTES_MAX, Scan, ScanFault
 from agent.core.verdict import Code
 
@@ -15,6 +16,7 @@ UNREADABLE = "unreadable"
 
 FAMILIES: tuple[Family, ...] = (
     EHC1,  # a prefix of its own
+    VDS_NC,  # JSON with members of its own
     NATIONAL,  # 64 hexadecimal digits
     AADHAAR,  # hundreds of digits
 )
