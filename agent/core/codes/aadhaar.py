@@ -76,9 +76,7 @@ class Card(NamedTuple):
 
 def recognise(text: str, scan: Scan) -> Code | None:
     """Recognise by digits alone, so many that no other code has them."""
-    if DIGITS_MIN <= len(text) <= DIGITS_MAX and text.isascii() and text.encode().isdigit():
-        return Code(NAME, text)
-    return None
+    return Code(NAME, text) if len(text) >= DIGITS_MIN and _is_number(text) else None
 
 
 def verify(code: Code, trust: Trust | None, now: Interval, trace: Trace | None) -> Verdict:
@@ -130,10 +128,15 @@ def describe(claims: Claims) -> tuple[Fact, ...]:
     return tuple(facts)
 
 
+def _is_number(text: str) -> bool:
+    """Say whether it is ASCII digits alone; bytes are asked, which is ten times faster than asking the text."""
+    return len(text) <= DIGITS_MAX and text.isascii() and text.encode().isdigit()
+
+
 def _content(text: str) -> bytes:
     """Steps 1 and 2."""
-    if text.startswith("0"):
-        raise Refused("decode.number", detail="a leading zero")
+    if not _is_number(text) or text.startswith("0"):
+        raise Refused("decode.number", detail="not digits alone, or a leading zero")
     packed = long_number.bytes_of(text)
     kind = {_GZIP: inflate.GZIP}.get(packed[:2], inflate.ZLIB if packed.startswith(_ZLIB) else None)
     if kind is None:
