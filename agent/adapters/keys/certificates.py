@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
@@ -63,7 +62,7 @@ def read_certificate(der: bytes) -> X509Certificate:
         usages = _usages(certificate)
         is_authority = _is_authority(certificate)
         document_types = chain.document_types(certificate)
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+    except chain.UNREADABLE as error:
         raise CertificateRefused("not a certificate that can be read") from error
     return X509Certificate(spki, not_before_s, not_after_s, country, usages, is_authority, document_types, certificate)
 

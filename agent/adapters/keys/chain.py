@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import ExtensionOID
 
 ANSWERS_MAX = 64
@@ -16,6 +17,13 @@ ANSWERS_MAX = 64
 
 DOCUMENT_TYPES = x509.ObjectIdentifier("2.23.136.1.1.6.2")
 """ICAO Doc 9303-12: which documents a signer may sign."""
+
+UNREADABLE = (
+    ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType, CryptographyDeprecationWarning,
+)  # fmt: skip
+"""All that the library raises over a certificate's bytes, at once or when asked about parts; its warning where it is
+made an error."""
 
 UNREADABLE_TYPES = frozenset({"unreadable"})
 _DER_SHORT_MAX = 129  # lengths of one byte alone: types have two letters, and few are in a list
@@ -41,7 +49,7 @@ def refusal(authority: x509.Certificate, signer: x509.Certificate) -> str | None
         if any(e.critical and e.oid not in _UNDERSTOOD for e in signer.extensions):
             return "it has a critical extension that is not known here"
         signer.verify_directly_issued_by(authority)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, x509.DuplicateExtension):
+    except (*UNREADABLE, InvalidSignature):
         return "not signed by this authority"
     return None
 
@@ -56,7 +64,8 @@ def document_types(certificate: x509.Certificate) -> frozenset[str]:
     except x509.ExtensionNotFound:
         return frozenset()
     der = extension.value.public_bytes()
-    if len(der) > _DER_SHORT_MAX or der[:1] + der[2:6] + der[6:7] != b"\x30\x02\x01\x00\x31" + bytes((len(der) - 7,)):
+    head = b"\x30" + bytes((max(len(der) - 2, 0) % 128,)) + b"\x02\x01\x00\x31" + bytes((max(len(der) - 7, 0) % 128,))
+    if len(der) > _DER_SHORT_MAX or not der.startswith(head):
         return UNREADABLE_TYPES
     at, found = 7, set[str]()
     while at < len(der):

@@ -173,11 +173,11 @@ def _seal(text: dict[str, Any]) -> Seal:
     kind, version, issuer = header.get("t"), header.get("v"), header.get("is")
     if type(version) is not int or version != _VERSION:
         raise Refused("decode.version", detail=f"hdr.v is not {_VERSION}")
-    if kind not in _DOCUMENT_TYPES:
+    if type(kind) is not str or kind not in _DOCUMENT_TYPES:
         raise Refused("decode.type", detail="hdr.t is neither a vaccination nor a test")
     if type(issuer) is not str or not _ISSUER.fullmatch(issuer):
         raise Refused("decode.issuer", detail="hdr.is is not one to three capital letters")
-    if alg in _ALGORITHMS_TO_COME:
+    if type(alg) is str and alg in _ALGORITHMS_TO_COME:
         raise Refused(f"key.{alg.lower()}-unavailable", Claims(issuer=issuer), detail="only ES256 is verified here")
     if alg != "ES256":
         raise Refused("decode.header", Claims(issuer=issuer), detail="sig.alg is not ES256")
