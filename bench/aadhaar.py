@@ -64,7 +64,7 @@ def _digits(packed: bytes) -> str:
 
 
 def _trust(key: rsa.RSAPublicKey) -> Trust:
-    spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    spki = base64.b64encode(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
     entry = {
         "family": "aadhaar",
         "issuer": "UIDAI",

@@ -1,7 +1,5 @@
 """What an authority's certificate vouches for, with certificates made on the spot."""
 
-import random
-
 import pytest
 from cryptography import x509
 
@@ -37,15 +35,13 @@ def test_an_authority_vouches_for_what_its_key_signed_alone(other: Authority) ->
         read_certificate(other.certificate).vouch(SIGNER)
 
 
-def test_no_altered_certificate_is_vouched_for_and_none_raises_anything_else() -> None:
-    chance = random.Random(7)
-    for _ in range(1_500):
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")  # the library's word on what is then refused
+def test_no_altered_bit_is_vouched_for_and_none_raises_anything_else() -> None:
+    for bit in range(len(SIGNER) * 8):
         altered = bytearray(SIGNER)
-        for _ in range(chance.randint(1, 3)):
-            altered[chance.randrange(len(altered))] ^= 1 << chance.randrange(8)
-        if bytes(altered) != SIGNER:
-            with pytest.raises(CertificateRefused):
-                AUTHORITY.vouch(bytes(altered))
+        altered[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(CertificateRefused):
+            AUTHORITY.vouch(bytes(altered))
 
 
 def test_an_answer_is_remembered_and_not_more_than_a_few() -> None:

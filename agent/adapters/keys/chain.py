@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import ExtensionOID
 
@@ -48,6 +49,9 @@ def refusal(authority: x509.Certificate, signer: x509.Certificate) -> str | None
             return "not a certificate for signatures"
         if any(e.critical and e.oid not in _UNDERSTOOD for e in signer.extensions):
             return "it has a critical extension that is not known here"
+        # The library does not mind a count of unused bits before the signature, which is none in whole bytes.
+        if not signer.public_bytes(Encoding.DER).endswith(b"\0" + signer.signature):
+            return "its signature is not whole bytes"
         signer.verify_directly_issued_by(authority)
     except (*UNREADABLE, InvalidSignature):
         return "not signed by this authority"
