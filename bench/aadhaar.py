@@ -70,7 +70,7 @@ def _trust(key: rsa.RSAPublicKey) -> Trust:
         "issuer": "UIDAI",
         "kid": "01",
         "alg": "RS256",
-        "spki": base64.b64encode(spki).decode(),
+        "spki": spki,
     }
     file = {"format": "scanward-trust-list-1", "version": 1, "issued_at": "2026-11-21T08:00:00Z", "keys": [entry]}
     return Trust(parse_trust_list(json.dumps(file).encode(), build_key), None, None, None)
