@@ -81,6 +81,11 @@ class Certificate(Protocol):
         """Whether it may sign certificates (RFC 5280 §4.2.1.9)."""
         ...
 
+    @property
+    def document_types(self) -> frozenset[str]:
+        """What a signer of travel documents is for (ICAO Doc 9303-12), e.g. "NV"; empty where it does not say."""
+        ...
+
     def key(self, alg: str) -> VerificationKey:
         """Return its key for an algorithm. Raises as a KeyBuilder."""
         ...
@@ -131,20 +136,24 @@ class TrustList:
     _by_id: Mapping[tuple[str, bytes], tuple[TrustedKey, ...]] = field(init=False, repr=False, compare=False)
     _by_issuer: Mapping[tuple[str, str], tuple[TrustedKey, ...]] = field(init=False, repr=False, compare=False)
     _rid_lists: Mapping[tuple[str, str, bytes], RidList] = field(init=False, repr=False, compare=False)
+    _by_family: Mapping[str, tuple[TrustedKey, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         by_name = dict[tuple[str, str, bytes], TrustedKey]()
         by_id = defaultdict[tuple[str, bytes], list[TrustedKey]](list)
         by_issuer = defaultdict[tuple[str, str], list[TrustedKey]](list)
+        by_family = defaultdict[str, list[TrustedKey]](list)
         for index, key in enumerate(self.keys):
             if by_name.setdefault((key.family, key.issuer, key.key_id), key) is not key and key.family != "hcert":
                 raise TrustListInvalid(f"keys[{index}].kid: this family and issuer have this key twice")
             by_id[key.family, key.key_id].append(key)
             by_issuer[key.family, key.issuer].append(key)
+            by_family[key.family].append(key)
             if key.family == "hcert" and len(by_id[key.family, key.key_id]) > KEYS_OF_ONE_ID_MAX:
                 raise TrustListInvalid(f"keys[{index}].kid: more than {KEYS_OF_ONE_ID_MAX} keys have this id")
         object.__setattr__(self, "_by_name", by_name)
         object.__setattr__(self, "_by_id", {name: tuple(keys) for name, keys in by_id.items()})
+        object.__setattr__(self, "_by_family", {name: tuple(keys) for name, keys in by_family.items()})
         object.__setattr__(self, "_by_issuer", {name: tuple(keys) for name, keys in by_issuer.items()})
         object.__setattr__(self, "_rid_lists", {(one.family, one.issuer, one.key_id): one for one in self.rid_lists})
 
@@ -166,7 +175,7 @@ class TrustList:
 
     def of_family(self, family: str) -> tuple[TrustedKey, ...]:
         """Return every key of a family."""
-        return tuple(k for k in self.keys if k.family == family)
+        return self._by_family.get(family, ())
 
     def with_usage(self, family: str, usage: str) -> tuple[TrustedKey, ...]:
         """Return the keys of a family that carry a usage, e.g. ("platform", "receipt")."""

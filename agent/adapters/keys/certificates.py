@@ -5,16 +5,20 @@ Dates and usages are for whoever asks. Loaded only where a trust list brings cer
 """
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
+from agent.adapters.keys import chain
 from agent.adapters.keys.verification import build_key
 from agent.core.trust_list import CertificateRefused, VerificationKey
 
 CERTIFICATE_BYTES_MAX = 8_192
+CERTIFICATES_MAX = 64
+"""Read certificates that are kept: a signer's comes with every code it signs."""
+KEYS_MAX = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +31,20 @@ class X509Certificate:
     country: str | None
     usages: frozenset[str]
     is_authority: bool
+    document_types: frozenset[str]
     parsed: x509.Certificate = field(repr=False)
 
     def key(self, alg: str) -> VerificationKey:
         """Return its key for an algorithm. Raises ValueError, AlgorithmUnavailable."""
-        return build_key(alg, self.spki)
+        return _key(alg, self.spki)
 
     def vouch(self, der: bytes) -> "X509Certificate":
         """Return the certificate of these bytes, signed by this authority's key. Raises CertificateRefused."""
         if not self.is_authority:
             raise CertificateRefused("its issuer's certificate is not an authority's")
-        signer = read_certificate(der)
-        try:
-            signer.parsed.verify_directly_issued_by(self.parsed)
-        except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm) as error:
-            raise CertificateRefused("not signed by this authority") from error
+        signer = _read_again(der)
+        if (why := chain.refusal(self.parsed, signer.parsed)) is not None:
+            raise CertificateRefused(why)
         return signer
 
 
@@ -58,9 +61,21 @@ def read_certificate(der: bytes) -> X509Certificate:
         country = str(names[0].value) if names else None
         usages = _usages(certificate)
         is_authority = _is_authority(certificate)
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+        document_types = chain.document_types(certificate)
+    except chain.UNREADABLE as error:
         raise CertificateRefused("not a certificate that can be read") from error
-    return X509Certificate(spki, not_before_s, not_after_s, country, usages, is_authority, certificate)
+    return X509Certificate(spki, not_before_s, not_after_s, country, usages, is_authority, document_types, certificate)
+
+
+@lru_cache(maxsize=CERTIFICATES_MAX)
+def _read_again(der: bytes) -> X509Certificate:
+    """Read a certificate that a code brought; hostile bytes are read by the strict library alone."""
+    return read_certificate(der)
+
+
+@lru_cache(maxsize=KEYS_MAX)
+def _key(alg: str, spki: bytes) -> VerificationKey:
+    return build_key(alg, spki)
 
 
 def _usages(certificate: x509.Certificate) -> frozenset[str]:

@@ -3,11 +3,13 @@
 A new family is a file beside this one and one line in FAMILIES.
 """
 
+from agent.core.codes.aadhaar import FAMILY as AADHAAR
 from agent.core.codes.ehc1 import FAMILY as EHC1
 from agent.core.codes.family import Family
 from agent.core.codes.hcert import FAMILY as HCERT
 from agent.core.codes.national import FAMILY as NATIONAL
 from agent.core.codes.shc import FAMILY as SHC
+from agent.core.codes.vds_nc import FAMILY as VDS_NC
 from agent.core.scan import SCAN_BYTES_MAX, Scan, ScanFault
 from agent.core.verdict import Code
 
@@ -18,7 +20,9 @@ FAMILIES: tuple[Family, ...] = (
     EHC1,  # a prefix of its own
     HCERT,  # likewise
     SHC,  # a prefix of its own; the head of a JWS; the name in a file of cards
+    VDS_NC,  # JSON with members of its own
     NATIONAL,  # 64 hexadecimal digits
+    AADHAAR,  # hundreds of digits
 )
 """In the order they are tried: what has a prefix of its own first, then the longer shape before the shorter."""
 
