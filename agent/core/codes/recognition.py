@@ -3,9 +3,12 @@
 A new family is a file beside this one and one line in FAMILIES.
 """
 
+from agent.core.codes.drug_trace import FAMILY as DRUG_TRACE
 from agent.core.codes.ehc1 import FAMILY as EHC1
 from agent.core.codes.family import Family
+from agent.core.codes.gs1 import FAMILY as GS1
 from agent.core.codes.national import FAMILY as NATIONAL
+from agent.core.codes.udi_ma import FAMILY as UDI_MA
 from agent.core.scan import SCAN_BYTES_MAX, Scan, ScanFault
 from agent.core.verdict import Code
 
@@ -14,7 +17,10 @@ UNREADABLE = "unreadable"
 
 FAMILIES: tuple[Family, ...] = (
     EHC1,  # a prefix of its own
+    UDI_MA,  # the same
+    GS1,  # by its carrier, brackets, separators, or a leading 01 or 00; never digits alone
     NATIONAL,  # 64 hexadecimal digits
+    DRUG_TRACE,  # 20 digits, of which the first is 8
 )
 """In the order they are tried: what has a prefix of its own first, then the longer shape before the shorter."""
 
