@@ -23,9 +23,9 @@ from agent.core.trust_list import Trust
 from agent.core.verdict import Claims, Code, Outcome, Trace, Verdict
 
 NAME = "udi-ma"
-PREFIX = "MA."
 TEXT_CHARACTERS_MAX = 254
 
+_COUNTRY = re.compile(r"MA\.[0-9]{3}\.")
 _DEVICE = re.compile(r"MA\.[0-9]{3}\.M0\.[0-9A-Za-z]{6}\.[0-9A-Za-z]{8,20}(?=\.|\Z)")
 _VALUE = re.compile(r"[0-9A-Za-z]{1,40}")
 _UNITS = {
@@ -38,7 +38,7 @@ _ITEM_VALUE_MAX = 24  # with the longest device identifier, 64 characters: what 
 
 def recognise(text: str, scan: Scan) -> Code | None:
     """Recognise by the prefix and a country's three digits."""
-    return Code(NAME, text) if text.startswith(PREFIX) and text[3:6].isascii() and text[3:6].isdigit() else None
+    return Code(NAME, text) if _COUNTRY.match(text) else None
 
 
 def verify(code: Code, trust: Trust | None, now: Interval, trace: Trace | None) -> Verdict:
