@@ -24,6 +24,7 @@ from agent.core.codes.gs1_identifiers import (
     begins_with_element,
     day_of,
     identifier_at,
+    is_checked,
     length_of,
     require_value,
 )
@@ -82,8 +83,15 @@ def recognise(text: str, scan: Scan) -> Code | None:
     elif first == SEPARATOR:
         found = begins_with_element(text[1:128], SEPARATOR)
     else:
-        found = first in "0123456789" and (_BARE_PREFIX.match(text) is not None or _has_separator(text))
+        found = first in "0123456789" and (_has_bare_key(text) or _has_separator(text))
     return Code(NAME, text) if found else None
+
+
+def _has_bare_key(text: str) -> bool:
+    """Say whether 01 or 00 lead; where nothing follows, the digits could be a card's, and must pass the check digit."""
+    if _BARE_PREFIX.match(text) is None:
+        return False
+    return (text[1] == "1" and len(text) > 16) or is_checked(text[2:])
 
 
 def _has_separator(text: str) -> bool:

@@ -36,6 +36,7 @@ _QUALIFIERS: dict[str, tuple[tuple[str, ...], ...]] = {
 _PATH_ONLY = frozenset({"03", "21", "22", "235", "254", "7040", "7041", "8011", "8014", "8019", "8020", "8200"})
 _SHORT = frozenset({"401", "8004", "8010", "8013"})  # keys of any length behind four digits
 _GTIN_DIGITS = frozenset({8, 12, 13, 14})
+_SEGMENTS_MAX = 8  # a key and three that follow it
 _ADDRESS = re.compile(r"https?://[0-9A-Za-z.-]{1,253}(?::[0-9]{1,5})?/([^?#]*)(?:\?([^#]*))?(?:#.*)?", re.IGNORECASE)
 _BAD_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
 _PERCENT = re.compile("%([0-9A-Fa-f]{2})")
@@ -82,7 +83,7 @@ def _read(text: str) -> tuple[str, list[str] | None]:
     found = _ADDRESS.fullmatch(text) if text.isascii() else None
     if found is None:
         return "", None
-    segments = found[1].removesuffix("/").split("/")
+    segments = found[1].removesuffix("/").rsplit("/", _SEGMENTS_MAX)
     for at in range(len(segments) - 2, -1, -2):
         if segments[at] in _QUALIFIERS:
             return found[2] or "", segments[at:]

@@ -95,6 +95,8 @@ def test_the_item_is_the_key_and_what_makes_it_one(text: str, aim: str | None, i
         ("80041234567890123456", "]C1", "gs1"),  # the carrier decides
         ("80041234567890123456", None, "drug-trace"),
         (SSCC + "00", None, "unknown"),
+        ("0112345678901234", None, "unknown"),  # 16 digits of a card: no GTIN behind 01
+        ("00123456789012345678", None, "unknown"),
         ("4240123456789012345678901234", None, "unknown"),  # 28 digits of an insurance voucher, also AI 424
         ("6212345678901234567", None, "unknown"),
         ("280123456789012345", None, "unknown"),
@@ -237,3 +239,10 @@ def test_a_changed_key_is_another_package_or_refused(place: int, new: str) -> No
     claims = verify(recognise(scanned(changed, "]d2")), None, NOW).claims
     if changed != FULL and place < 16:
         assert claims.item != ITEM
+
+
+@given(st.sampled_from(["424", "10", "15", "25", "30", "62", "8", "11"]), st.integers(0, 10**28))
+def test_without_a_carrier_or_a_separator_no_digits_of_payments_or_vouchers_are_gs1(prefix: str, number: int) -> None:
+    for length in range(8, 29):
+        digits = (prefix + f"{number:028}")[:length]
+        assert FAMILY.recognise(digits, scanned(digits)) is None
