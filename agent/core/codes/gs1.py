@@ -101,13 +101,11 @@ def _has_separator(text: str) -> bool:
 def verify(code: Code, trust: Trust | None, now: Interval, trace: Trace | None) -> Verdict:
     """Verify in the order of the module's docstring. Raises Refused."""
     text = code.text
-    # 1
-    if len(text) > TEXT_CHARACTERS_MAX:
-        raise Refused("decode.over-long", detail=f"{len(text)} characters, at most {TEXT_CHARACTERS_MAX}")
-    # 2
-    elements = parse(text)
-    # 3
-    claims, expiry = _claims(elements, text, now)
+    try:
+        elements, claims, expiry = _read(text, now)
+    except Refused as refused:  # what was on the package stays in the record, sealed, as far as there is room
+        kept = text.encode("utf-8", "replace")[:TEXT_CHARACTERS_MAX]
+        raise Refused(refused.reason, Claims(text=kept or None), detail=refused.detail) from refused
     if trace:
         trace("decode", f"AIs {', '.join(ai for ai, _ in elements)}{'; one of its kind' if claims.is_single else ''}")
         trace("signature", "none: this family has no offline proof")
@@ -120,6 +118,16 @@ def verify(code: Code, trust: Trust | None, now: Interval, trace: Trace | None) 
     if _may_lack_separators(text, elements):
         unchecked += ("separators",)
     return Verdict(NAME, Outcome.UNVERIFIABLE, "family.no-offline-proof", claims, unchecked)
+
+
+def _read(text: str, now: Interval) -> tuple[Elements, Claims, Expiry | None]:
+    # 1
+    if len(text) > TEXT_CHARACTERS_MAX:
+        raise Refused("decode.over-long", detail=f"{len(text)} characters, at most {TEXT_CHARACTERS_MAX}")
+    # 2
+    elements = parse(text)
+    # 3
+    return elements, *_claims(elements, text, now)
 
 
 def parse(text: str) -> Elements:

@@ -33,6 +33,7 @@ _UNITS = {
     "E": "ends_on", "Y": "insurance_code", "C": "check_unchecked",
 }  # fmt: skip
 _DATES = frozenset("MPVE")
+_SEALED_BYTES_MAX = 1_024  # record.cddl, sealed-fields 3
 _ITEM_VALUE_MAX = 24  # with the longest device identifier, 64 characters: what a request takes
 
 
@@ -44,7 +45,11 @@ def recognise(text: str, scan: Scan) -> Code | None:
 def verify(code: Code, trust: Trust | None, now: Interval, trace: Trace | None) -> Verdict:
     """Verify in the order of the module's docstring. Raises Refused."""
     # 1
-    claims, expiry = _claims(code.text, now)
+    try:
+        claims, expiry = _claims(code.text, now)
+    except Refused as refused:  # what was on the package stays in the record, sealed, as far as there is room
+        kept = code.text.encode("utf-8", "replace")[:_SEALED_BYTES_MAX]
+        raise Refused(refused.reason, Claims(text=kept or None), detail=refused.detail) from refused
     if trace:
         trace("decode", f"a device of country {code.text[3:6]}{'; one of its kind' if claims.is_single else ''}")
         trace("signature", "none: this family has no offline proof")

@@ -77,6 +77,7 @@ def test_its_units_are_told_by_name() -> None:
 def test_what_is_not_public_is_refused(text: str, reason: str) -> None:
     verdict = verdict_of(text)
     assert (verdict.family, verdict.outcome, verdict.reason) == ("udi-ma", Outcome.REFUSED, reason)
+    assert verdict.claims.text == text.encode()
 
 
 @pytest.mark.parametrize(
