@@ -18,7 +18,8 @@ from agent.core.verdict import Claims, CodeType, Outcome, Verdict
 
 REPLAY_GRACE_MS = 15_000  # the skew grace of trust-and-time.md: until then an expired code might still be accepted
 CLAIMS_MAX = 100_000  # one-time codes remembered at once: about 15 MB; nobody scans that many in their life of a minute
-REPLAY_KEEP_UNDATED_MS = 30 * 86_400_000  # opaque tokens say nothing of their life
+ITEM_CLAIMS_MAX = 90_000  # no package is claimed beyond: the other places are for the codes of patients
+REPLAY_KEEP_UNDATED_MS = 30 * 86_400_000  # opaque tokens say nothing of their life; packages live for years
 
 
 class Answer(IntEnum):
@@ -74,6 +75,11 @@ class History:
     def is_full(self) -> bool:
         """Say whether no further one-time code can be remembered."""
         return len(self._keep_until_ms) >= CLAIMS_MAX
+
+    @property
+    def is_full_of_items(self) -> bool:
+        """Say whether no further package can be remembered."""
+        return len(self._keep_until_ms) >= ITEM_CLAIMS_MAX
 
     def claim(self, claim: ReplayClaim) -> None:
         """Use a one-time code up."""
@@ -145,8 +151,8 @@ def decide(
     once = _once(claims, step)
     if (answer is not Answer.REFUSE or reason == "policy.not-verifiable") and once is not None:
         if history.has(once):
-            answer, reason = Answer.REFUSE, "replay.used"
-        elif answer is not Answer.REFUSE and history.is_full:
+            answer, reason = Answer.REFUSE, "replay.item" if _is_item(claims) else "replay.used"
+        elif answer is not Answer.REFUSE and (history.is_full_of_items if _is_item(claims) else history.is_full):
             answer, reason = Answer.REFUSE, "policy.offline-limit"
         elif answer is not Answer.REFUSE:
             claim = ReplayClaim(once, _keep_until_ms(claims, trust, now, signed_ms))
@@ -164,9 +170,13 @@ def decide(
 
 def _once(claims: Claims, step: str) -> bytes | None:
     """Return what this step may take once: a one-time code, or a package that there is one of in the world."""
-    if claims.is_single and claims.item is not None:
+    if _is_item(claims) and claims.item is not None:
         return item_replay_id(step, claims.item)
     return claims.replay_id
+
+
+def _is_item(claims: Claims) -> bool:
+    return claims.is_single and claims.item is not None
 
 
 def _judge(verdict: Verdict, step_name: str, trust: Trust | None, now: Interval) -> tuple[Answer, str]:
@@ -225,8 +235,13 @@ def _is_offline_limit_reached(history: History, policy: Policy | None) -> bool:
 
 
 def _keep_until_ms(claims: Claims, trust: Trust | None, now: Interval, signed_ms: int) -> int:
-    """Return how long a code used now is kept. One without a date counts from signed time where the clock is behind."""
-    if claims.expires_at_s is not None:
-        return claims.expires_at_s * 1000 + REPLAY_GRACE_MS
+    """Return how long a code used now is kept. One without a date counts from signed time where the clock is behind.
+
+    A package is kept as long as one without a date, or to its expiry if that is sooner: the platform keeps it for ever.
+    """
+    dated_ms = None if claims.expires_at_s is None else claims.expires_at_s * 1000 + REPLAY_GRACE_MS
+    if dated_ms is not None and not _is_item(claims):
+        return dated_ms
     issued_ms = trust.trust_list.issued_at_s * 1000 if trust is not None else 0
-    return max(now.latest_ms or now.earliest_ms, issued_ms, signed_ms) + REPLAY_KEEP_UNDATED_MS
+    undated_ms = max(now.latest_ms or now.earliest_ms, issued_ms, signed_ms) + REPLAY_KEEP_UNDATED_MS
+    return undated_ms if dated_ms is None else min(dated_ms, undated_ms)

@@ -60,6 +60,7 @@ class Refusal(StrEnum):
     NOTHING_SCANNED = "nothing-scanned"
     NOT_ASKED = "not-asked"
     TOO_MANY_ITEMS = "too-many-items"
+    ITEM_TWICE = "item-twice"
     BUSY = "busy"
 
 
@@ -136,6 +137,8 @@ def follow(request: Request, event: Event, *, is_asking: bool = False, items: Se
     if event is Event.SCANNED and is_asking:
         state = State.ASKING
     if event is Event.ITEMS_ADDED:
+        if len(set(items)) < len(items):  # one package scanned twice: whoever counts packages must know
+            raise RequestRefused(Refusal.ITEM_TWICE, request)
         items = new_items(request, items)
         if len(request.items) + len(items) > ITEMS_MAX or sum(map(len, items)) > ITEMS_BYTES_MAX:
             raise RequestRefused(Refusal.TOO_MANY_ITEMS, request)

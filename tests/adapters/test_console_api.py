@@ -240,10 +240,12 @@ async def test_staff_confirm_what_a_decision_asked_and_a_program_only_where_it_m
     async with one.client() as program, one.client(Role.STAFF) as staff:
         async with program.post(f"/v1/requests/{asked}/confirm", json={}) as answer:
             assert await problem_of(answer) == (403, "role")
-        items = {"items": ["81234567890123456789", "81234567890123456789"]}
+        items = {"items": ["81234567890123456789"]}
         for _ in range(2):
             async with staff.post(f"/v1/requests/{asked}/items", json=items) as answer:
-                assert (await answer.json())["items"] == items["items"][:1]
+                assert (await answer.json())["items"] == items["items"]
+        async with staff.post(f"/v1/requests/{asked}/items", json={"items": ["A1", "B2", "A1"]}) as answer:
+            assert await problem_of(answer) == (422, "item-twice")
         first, again = [await (await staff.post(f"/v1/requests/{asked}/confirm", json={})).json() for _ in range(2)]
         assert first == again
         assert (first["state"], first["asks"]) == ("confirmed", "pharmacist")

@@ -12,6 +12,7 @@ import segno
 
 from agent.cli import main
 from fakes.ehc_issuer import CARD, DYNAMIC, NOW_S, STATIC, EhcIssuer, trust_list_file
+from fakes.gs1_issuer import GS, GTIN
 from fakes.trust_content import ENTRIES, content, publish_bundle, trust_list
 
 ISSUER = EhcIssuer()
@@ -290,3 +291,17 @@ def test_a_time_that_is_none_is_answered_with_what_is_wanted(capsys: pytest.Capt
     assert "'notatime' is not a time" in err
     assert "RFC 3339" in err
     assert "parse_instant" not in err
+
+
+def test_a_package_is_told_and_what_it_carries_cannot_write_to_the_console(capsys: pytest.CaptureFixture[str]) -> None:
+    text = f"01{GTIN}17281130{'10<script>'}{GS}21';DROP--"
+    assert main(["explain", text, *AT_NOW]) == 1
+    out = capsys.readouterr().out
+    assert f"(01){GTIN}(21)';DROP--" in out
+    assert "batch <script>" in out
+    assert GS not in out
+    status, found = explained(capsys, text, *AT_NOW)
+    assert (status, found["family"], found["claims"]["expiry"]) == (1, "gs1", "2028-11-30")
+    for hostile in (f"01{GTIN}10\x1b[31m", f"(01){GTIN}(10)\x1b]0;x\x07", "MA.156.M0.199999.\x1b[2J"):
+        main(["explain", hostile, *AT_NOW])
+        assert "\x1b" not in capsys.readouterr().out

@@ -4,7 +4,8 @@ import dataclasses
 
 import pytest
 
-from agent.core.decision import Answer, History, ReplayClaim, decide
+from agent.core.codes.replay import item_replay_id
+from agent.core.decision import CLAIMS_MAX, ITEM_CLAIMS_MAX, Answer, History, ReplayClaim, decide
 from agent.core.steps import parse_policy
 from agent.core.time_interval import Interval
 from agent.core.trust_list import Trust, TrustList
@@ -23,7 +24,7 @@ provisional = ["national.static"]
 verified = ["ehc.dynamic"]
 [steps.dispensing]
 verified = ["ehc.static", "ehc.dynamic"]
-provisional = ["national.any"]
+provisional = ["national.any", "gs1.any"]
 confirm = "pharmacist"
 [steps.closed]
 """)
@@ -171,3 +172,39 @@ def test_there_is_a_limit_to_the_one_time_codes_remembered(monkeypatch):
     history = History({b"a" * 16: 1, b"b" * 16: 1})
     decision = decide(DYNAMIC, "payment", TRUST, history, NOW)
     assert (decision.answer, decision.reason, decision.claim) == (Answer.REFUSE, "policy.offline-limit", None)
+
+
+DAY_MS = 86_400_000
+UNPROVEN = (Outcome.UNVERIFIABLE, "family.no-offline-proof")
+
+
+def package(serial: str, expires_at_s: int | None = None, *, is_single: bool = True) -> Verdict:
+    return Verdict("gs1", *UNPROVEN, Claims(item=f"(21){serial}", is_single=is_single, expires_at_s=expires_at_s))
+
+
+@pytest.mark.parametrize(
+    ("expires_at_s", "keep_until_ms"),
+    [
+        (None, NOW.latest_ms + 30 * DAY_MS),
+        (1_900_000_000, NOW.latest_ms + 30 * DAY_MS),
+        (1_800_100_000, 1_800_100_015_000),
+    ],
+)
+def test_a_package_is_claimed_for_thirty_days_or_until_it_expires(expires_at_s, keep_until_ms):
+    decision = decide(package("A", expires_at_s), "dispensing", TRUST, History(), NOW)
+    assert decision.claim == ReplayClaim(item_replay_id("dispensing", "(21)A"), keep_until_ms)
+
+
+def test_a_package_taken_twice_has_its_own_reason_and_one_of_many_is_not_claimed():
+    history = History()
+    assert decide(package("A"), "dispensing", TRUST, history, NOW).answer is Answer.ASK
+    assert decide(package("A"), "dispensing", TRUST, history, NOW).reason == "replay.item"
+    for _ in range(2):
+        assert decide(package("B", is_single=False), "dispensing", TRUST, history, NOW).claim is None
+
+
+def test_packages_leave_room_for_the_codes_of_patients():
+    history = History({number.to_bytes(16): NOW.latest_ms for number in range(ITEM_CLAIMS_MAX)})
+    assert decide(package("A"), "dispensing", TRUST, history, NOW).reason == "policy.offline-limit"
+    assert decide(DYNAMIC, "payment", TRUST, history, NOW).answer is Answer.ACCEPT
+    assert ITEM_CLAIMS_MAX < CLAIMS_MAX

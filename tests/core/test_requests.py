@@ -77,8 +77,14 @@ def test_a_scan_that_asks_leaves_the_request_asking():
     assert follow(OPEN, Event.SCANNED, is_asking=True).state is State.ASKING
 
 
-def test_items_that_are_sent_twice_are_there_once_and_there_is_a_limit():
-    once = follow(ASKING, Event.ITEMS_ADDED, items=["a", "b", "a"])
+def test_one_item_twice_in_a_call_is_refused_whole():
+    with pytest.raises(RequestRefused) as refused:
+        follow(ASKING, Event.ITEMS_ADDED, items=["a", "b", "a"])
+    assert refused.value.why is Refusal.ITEM_TWICE
+
+
+def test_items_that_are_sent_again_are_there_once_and_there_is_a_limit():
+    once = follow(ASKING, Event.ITEMS_ADDED, items=["a", "b"])
     assert once.items == ("a", "b")
     assert follow(once, Event.ITEMS_ADDED, items=["b"]) == once
     for items in (

@@ -46,6 +46,7 @@ REFUSALS: dict[Refusal, tuple[int, str, str]] = {
     Refusal.NOTHING_SCANNED: (409, "nothing was scanned yet", "have the code scanned first"),
     Refusal.NOT_ASKED: (409, "nobody's yes was asked for", "there is nothing to confirm"),
     Refusal.TOO_MANY_ITEMS: (422, "too many items", f"at most {ITEMS_MAX} for a request, 6000 characters in a call"),
+    Refusal.ITEM_TWICE: (422, "an item twice", "name each package once; one that was scanned twice is one package"),
     Refusal.BUSY: (503, "busy", "try again in a second"),
 }
 

@@ -47,6 +47,14 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "This code cannot be used here. Please show a dynamic code.",
     ),
     "replay.used": ("此码已使用，请刷新后再扫。", "This code was already used. Please refresh it and scan again."),
+    "replay.item": (
+        "此盒药品已扫过，请取另一盒，并请药师核对。",
+        "This package was scanned before. Take another one, and have the pharmacist check.",
+    ),
+    "time.item-expired": (
+        "此药品或器械已过有效期，请勿使用，交药师处理。",
+        "This product is past its expiry. Do not use it; give it to the pharmacist.",
+    ),
     "time.expired": ("此码已过期，请刷新后再扫。", "This code has expired. Please refresh it and scan again."),
     "time.future": ("此码尚未生效，请检查手机时间。", "This code is not valid yet. Please check your phone's clock."),
     "key.no-trust-list": ("终端尚未就绪，请稍候。", "This terminal is not ready yet. Please wait a moment."),

@@ -4,11 +4,14 @@ A new family is a file beside this one and one line in FAMILIES.
 """
 
 from agent.core.codes.aadhaar import FAMILY as AADHAAR
+from agent.core.codes.drug_trace import FAMILY as DRUG_TRACE
 from agent.core.codes.ehc1 import FAMILY as EHC1
 from agent.core.codes.family import Family
+from agent.core.codes.gs1 import FAMILY as GS1
 from agent.core.codes.hcert import FAMILY as HCERT
 from agent.core.codes.national import FAMILY as NATIONAL
 from agent.core.codes.shc import FAMILY as SHC
+from agent.core.codes.udi_ma import FAMILY as UDI_MA
 from agent.core.codes.vds_nc import FAMILY as VDS_NC
 from agent.core.scan import SCAN_BYTES_MAX, Scan, ScanFault
 from agent.core.verdict import Code
@@ -20,8 +23,11 @@ FAMILIES: tuple[Family, ...] = (
     EHC1,  # a prefix of its own
     HCERT,  # likewise
     SHC,  # a prefix of its own; the head of a JWS; the name in a file of cards
+    UDI_MA,  # a prefix of its own
     VDS_NC,  # JSON with members of its own
+    GS1,  # by its carrier, brackets, separators, or a leading 01 or 00 with check digits; never digits alone
     NATIONAL,  # 64 hexadecimal digits
+    DRUG_TRACE,  # 20 digits, of which the first is 8
     AADHAAR,  # hundreds of digits
 )
 """In the order they are tried: what has a prefix of its own first, then the longer shape before the shorter."""
