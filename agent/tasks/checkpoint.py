@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from agent.core.codes import recognise
+from agent.core.codes.hospital_card import NO_CARDS, CardPatterns
 from agent.core.decision import Answer, Decision, History, decide, is_worth_asking
 from agent.core.scan import Scan
 from agent.core.time_interval import SignedTime
@@ -41,6 +42,7 @@ class Checkpoint:
     """What every scanner's checkpoint shares: one history, one ledger, one display.
 
     online: None where there is nobody to ask. on_passed: told how many ms a scan took until its decision was shown.
+    cards: what the site's own cards look like.
     """
 
     ledger: Ledger
@@ -52,6 +54,7 @@ class Checkpoint:
     signed_time: SignedTime = field(default_factory=SignedTime)
     errands: Errands = NO_ERRANDS
     on_passed: Callable[[int], None] = lambda _took_ms: None
+    cards: CardPatterns = NO_CARDS
 
     async def watch(self, scanner: Scanner, step: str) -> None:
         """Pass every scan of one scanner, for the life of the agent. Raises LedgerBroken."""
@@ -63,7 +66,7 @@ class Checkpoint:
         """Judge one scan, ask the platform where that settles it, store the decision, show it; return the answer."""
         trust = self.trust_store.current
         step = self.errands.step_for(scan.scanner, step)
-        code = recognise(scan)
+        code = recognise(scan, self.cards)
         verdict = verify(code, trust, self.clock.now().now)
         try:
             if self.online and trust and is_worth_asking(verdict, step, trust, self.history, self.clock.now().now):
