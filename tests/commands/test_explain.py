@@ -12,6 +12,7 @@ import segno
 
 from agent.cli import main
 from fakes.ehc_issuer import CARD, DYNAMIC, NOW_S, STATIC, EhcIssuer, trust_list_file
+from fakes.neighbours import access_code, prescription_id, samples
 from fakes.trust_content import ENTRIES, content, publish_bundle, trust_list
 
 ISSUER = EhcIssuer()
@@ -290,3 +291,26 @@ def test_a_time_that_is_none_is_answered_with_what_is_wanted(capsys: pytest.Capt
     assert "'notatime' is not a time" in err
     assert "RFC 3339" in err
     assert "parse_instant" not in err
+
+
+@pytest.mark.parametrize("family", ["wechat-pay", "insurance", "resident-id", "e-prescription"])
+def test_a_bearer_secret_is_told_apart_and_shown_nowhere(capsys: pytest.CaptureFixture[str], family: str) -> None:
+    secret = samples()[family]
+    assert main(["explain", secret, *AT_NOW]) == 1
+    out, err = capsys.readouterr()
+    assert f"family {family}" in out
+    assert "unverifiable, family.no-offline-proof" in out
+    assert not any(part in out + err for part in (secret[4:], access_code(), prescription_id()))
+
+
+def test_the_site_s_own_cards_are_known_by_its_configuration(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    publish_bundle(tmp_path / "trust", content())
+    config = tmp_path / "agent.toml"
+    scanner = '[[scanners]]\nid = "front"\ntype = "serial"\npath = "/dev/x"\n'
+    config.write_text(f"{scanner}[state]\ndirectory = \"{tmp_path}\"\n[codes]\nhospital_cards = ['JZ\\d{{6}}']\n")
+    status, told = explained(capsys, "JZ123456", "--config", str(config), "--step", "registration")
+    assert (status, told["family"], told["needs_online"]) == (1, "hospital-card", True)
+    assert told["decision"]["reason"] == "policy.not-verifiable"
+    assert explained(capsys, "JZ123456")[1]["family"] == "unknown"

@@ -2,7 +2,7 @@
 
 The law: told apart so that a person can be told; never asked about, never shown, kept only sealed. A family each; what
 they look like is the table below. An 18-digit text that is a resident's id is no payment code (resident_id.py): about
-one WeChat code in 36,000 looks like one, and is as secret there.
+one WeChat code in 18,000 looks like one, and is as secret there.
 
 Verification:
 
