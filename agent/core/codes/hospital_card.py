@@ -73,10 +73,12 @@ class Pattern:
         lengths = range(max(self.least, other.least), min(self.most, other.most) + 1)
         return any(all(a & b for a, b in zip(self.places(n), other.places(n), strict=True)) for n in lengths)
 
-    def expression(self) -> str:
-        """Return it for `re`, in characters of our own choosing."""
+    def expression(self, length: int) -> str:
+        """Return it for `re`, for texts of one length, so that there is nothing to try twice."""
+        more = length - self.least
         return "".join(
-            f"[{''.join(re.escape(c) for c in sorted(p.characters))}]{{{p.least},{p.most}}}" for p in self.parts
+            f"[{''.join(map(re.escape, sorted(part.characters)))}]{{{part.least + more * (part.most > part.least)}}}"
+            for part in self.parts
         )
 
 
@@ -85,15 +87,15 @@ class CardPatterns:
 
     def __init__(self, patterns: Iterable[Pattern] = ()) -> None:
         self.patterns = tuple(patterns)
-        self._least = min((p.least for p in self.patterns), default=1)
-        self._most = max((p.most for p in self.patterns), default=0)
-        self._any = re.compile("|".join(f"(?:{p.expression()})" for p in self.patterns))
+        self._by_length = {
+            length: re.compile("|".join(p.expression(length) for p in self.patterns if p.least <= length <= p.most))
+            for length in {length for p in self.patterns for length in range(p.least, p.most + 1)}
+        }
 
     def recognise(self, text: str) -> Code | None:
         """Recognise a text that one of the patterns fits as a whole."""
-        if not self._least <= len(text) <= self._most:
-            return None
-        return Code(NAME, text) if self._any.fullmatch(text) else None
+        fits = self._by_length.get(len(text))
+        return Code(NAME, text) if fits is not None and fits.fullmatch(text) else None
 
 
 NO_CARDS = CardPatterns()
