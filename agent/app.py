@@ -54,8 +54,7 @@ async def run(
         await desk.restore()
         checkpoint = Checkpoint(
             ledger, store, history, console, clock, online, signed_time, errands=desk, on_passed=console.counts.passed,
-            cards=config.codes.cards(),
-        )  # fmt: skip
+            cards=config.codes.cards())  # fmt: skip
         scanners = build_scanners(config, clock, console, open_hot_plug(stack))
 
         async def said() -> dict[str, object]:
