@@ -10,11 +10,13 @@ import cbor2
 import pytest
 import requests
 
+from demo.setting import running
 from demo.tty import TtyScanner
 from fakes.agent_process import RunningAgent, running_agent
 from fakes.ledger_parts import sealing_private, sealing_recipient
 from fakes.neighbours import COVID_CODE, access_code, prescription_id, samples
 from fakes.trust_content import ENTRIES, content, key_entry, trust_list
+from platform_stub import cli
 from platform_stub.wire.sealing import open_data_key, open_fields
 
 DECIDED_S_MAX = 20.0
@@ -78,6 +80,13 @@ def found_in(data: bytes) -> set[str]:
     }
 
 
+def leaking(folder: Path) -> list[Path]:
+    """Return the files that hold a secret; a database's write-ahead log is among those looked at."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert any(path.name.endswith("-wal") for path in files)
+    return [path for path in files if found_in(path.read_bytes())]
+
+
 def records(database: Path) -> list[dict[int, object]]:
     """Return the records of a ledger."""
     connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
@@ -96,8 +105,7 @@ def test_what_a_bearer_could_use_is_sealed_or_nowhere(tmp_path: Path, is_sealing
         wait_for(agent)
         said = scanned(agent, tty)
         assert found_in(said.encode()) == set()
-        for path in (agent.folder / "state").rglob("*"):  # the write-ahead log among them
-            assert not path.is_file() or found_in(path.read_bytes()) == set(), path
+        assert leaking(agent.folder / "state") == []
     tty.close()
     log = (tmp_path / "agent.log").read_bytes()
     assert found_in(log) == set()
@@ -123,3 +131,24 @@ def wait_for(agent: RunningAgent) -> None:
         if all(scanner["presence"] == "present" for scanner in status["scanners"]):
             return
         assert time.monotonic() < end_s, status
+
+
+async def test_a_platform_that_is_asked_about_them_keeps_them_sealed_too(tmp_path: Path) -> None:
+    folder = tmp_path / "platform"
+    assert cli.main(["init", str(folder)]) == 0
+    asked = ["insurance", "resident-id", "hospital-card", "e-prescription"]
+    kinds = ", ".join(f'"{family}.any"' for family in ["ehc", *asked])
+    policy = POLICY.decode() + f"[steps.payment]\nverified = [{kinds}]\n"
+    (folder / "policy.toml").write_text(policy)
+    assert cli.main(["publish", str(folder)]) == 0
+    async with running(tmp_path, more_config="[codes]\nhospital_cards = ['JZ\\d{8}']\n") as setting:
+        for family, text in FAMILIES.items():
+            setting.payment.type(text)
+            decision = await setting.display.next_decision("payment")
+            assert (decision["family"], decision["answer"]) == (family, "refuse")
+            expected = "family.obsolete" if family == "covid-code" else "policy.not-verifiable"
+            assert decision["reason"] == ("online.not-ours" if family in asked else expected)
+        await setting.until(lambda status: status["uplink"]["waiting"] == 0)
+        assert leaking(tmp_path) == []
+    for log in setting.logs:
+        assert found_in(log.read_bytes()) == set(), log
