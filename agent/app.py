@@ -53,8 +53,8 @@ async def run(
         desk = build_desk(config, ledger, store, console, clock, randomness)
         await desk.restore()
         checkpoint = Checkpoint(
-            ledger, store, history, console, clock, online, signed_time, errands=desk, on_passed=console.counts.passed
-        )
+            ledger, store, history, console, clock, online, signed_time, errands=desk, on_passed=console.counts.passed,
+            cards=config.codes.cards())  # fmt: skip
         scanners = build_scanners(config, clock, console, open_hot_plug(stack))
 
         async def said() -> dict[str, object]:

@@ -31,6 +31,7 @@ from agent.adapters.uplinks.http import SCHEMES as HTTP
 from agent.adapters.uplinks.http import Settings as HttpSettings
 from agent.adapters.uplinks.mqtt import Settings as MqttSettings
 from agent.adapters.uplinks.urls import url_fault
+from agent.core.codes.hospital_card import CardPatterns, read_patterns
 from agent.tasks.carriers import Settings as CarrierSettings
 from agent.tasks.delivery import Settings as DeliverySettings
 from agent.tasks.heartbeat import Settings as HeartbeatSettings
@@ -91,6 +92,19 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     refuse: dict[StepNames, frozenset[CodeKind]] = {}
 
 
+class Codes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """[codes]. hospital_cards: patterns of the site's own cards (agent/core/codes/hospital_card.py)."""
+
+    hospital_cards: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.cards()
+
+    def cards(self) -> CardPatterns:
+        """Return the patterns, ready to be tried. Raises ValueError where one cannot be used."""
+        return read_patterns(self.hospital_cards)
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The whole configuration."""
 
@@ -107,6 +121,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     requests: RequestsSettings = RequestsSettings()
     trust: TrustSettings = TrustSettings()
     policy: Policy = Policy()
+    codes: Codes = Codes()
 
     @property
     def state_directory(self) -> Path:

@@ -29,6 +29,8 @@ VERIFICATION_AAD = "scanward-verification-1"
 REQUEST_BYTES_MAX = 2_048
 ISSUER_PATIENCE_S = 1.0  # a terminal has 1.5 s in all: beyond this the platform says that it cannot say
 REPEATED_FOR_MS = 86_400_000
+_FAMILY = "national"  # what this platform can settle; of a voucher, an id, a card it cannot say
+_NOT_OURS = Judgement(Finding.UNDECIDED, "online.not-ours")
 _OTHER_CODE = Judgement(Finding.UNDECIDED, "online.other-code")
 _FIELDS: dict[int, Check] = {
     1: octets(16),
@@ -101,6 +103,8 @@ class OnlineCodes:
         await asyncio.sleep(min(self._issuer_delay_s, ISSUER_PATIENCE_S))
         if self._issuer_delay_s > ISSUER_PATIENCE_S:
             return Judgement(Finding.UNDECIDED, "online.issuer-silent")
+        if asked.family != _FAMILY:
+            return _NOT_OURS
         judgement = self._codes.judge(asked.code, self._now_ms() // 1000)
         if judgement.finding is Finding.UNDECIDED:
             return judgement

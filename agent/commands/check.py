@@ -17,6 +17,7 @@ from agent.adapters.scanners.replay import Settings as ReplaySettings
 from agent.adapters.scanners.serial import Settings as SerialSettings
 from agent.commands.scanners import naming
 from agent.config import Config, ConfigInvalid, ScannerSettings, load
+from agent.core.codes.hospital_card import overlapped
 from agent.ports import SecretUnusable
 
 
@@ -53,6 +54,8 @@ def _describe(config: Config) -> Iterator[str]:
     yield f"trust     {_trust(config)}"
     yield f"console   http://{config.console.listen}"
     yield f"state     {config.state_directory.absolute()}"
+    for pattern in config.codes.hospital_cards:
+        yield f"cards     {pattern}"
     for step, kinds in sorted(config.policy.refuse.items()):
         yield f"refused   {', '.join(sorted(kinds))} at {'every step' if step == '*' else f'step {step}'}"
 
@@ -77,6 +80,13 @@ def _warnings(config: Config) -> Iterator[str]:
             yield from (f"scanner {scanner.id}: {why}" for why in _about_path(naming.path_of(scanner), kind))
     if config.trust.root is None:
         yield "no trust.root: without a trust list every code is refused"
+    yield from card_warnings(config)
+
+
+def card_warnings(config: Config) -> Iterator[str]:
+    """Yield which numbers of the site's own cards will be taken for something else."""
+    for pattern, family in overlapped(config.codes.cards()):
+        yield f"$.codes.hospital_cards: a card that {pattern!r} fits may be taken for a code of {family}: narrow it"
 
 
 def _about_path(path: str, kind: Kind) -> Iterator[str]:

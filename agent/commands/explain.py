@@ -25,6 +25,7 @@ from agent.commands.laboratory import (
 )
 from agent.commands.trust import TrustUnreadable, read_configured
 from agent.core.codes import recognise, shc
+from agent.core.codes.hospital_card import NO_CARDS, CardPatterns
 from agent.core.codes.parts import PREFIX, parts_of
 from agent.core.decision import Answer, Decision, History, decide
 from agent.core.scan import SCAN_BYTES_MAX, Scan, ScanFault
@@ -83,12 +84,12 @@ def run(args: argparse.Namespace) -> int:
     now: Interval = args.now or stamp.now
     report = _Report()
     try:
-        trust, policy = _read_trust(args)
+        trust, policy, cards = _read_trust(args)
         scan = _read_image(args.image, stamp, report) if args.image else _read_texts(args.code, stamp, report)
     except InputUnreadable as error:
         print(f"scanward explain: {error}", file=sys.stderr)
         return 2
-    verdict = _verify(scan, trust, now, report)
+    verdict = _verify(scan, cards, trust, now, report)
     decision = None
     if args.step is not None:
         decision = decide(verdict, args.step, replace(trust or _NO_TRUST, policy=policy), History(), now)
@@ -101,17 +102,17 @@ def run(args: argparse.Namespace) -> int:
     return 0 if verdict.outcome is Outcome.VERIFIED and is_accepted else 1
 
 
-def _read_trust(args: argparse.Namespace) -> tuple[Trust | None, Policy | None]:
+def _read_trust(args: argparse.Namespace) -> tuple[Trust | None, Policy | None, CardPatterns]:
     """Return what to go by: this terminal's verified bundle, narrowed as the agent does it, or files given by hand."""
     if args.config is None:
         trust = None if args.trust is None else read_trust(args.trust)
-        return trust, None if args.policy is None else read_policy(args.policy)
+        return trust, None if args.policy is None else read_policy(args.policy), NO_CARDS
     try:
         config, (_, manifest, content) = read_configured(args.config)
     except TrustUnreadable as error:
         raise InputUnreadable(str(error)) from error
     policy = content.policy.narrowed(config.policy.refuse)
-    return Trust(content.trust_list, policy, content.revoked, manifest.expires_at_ms), policy
+    return Trust(content.trust_list, policy, content.revoked, manifest.expires_at_ms), policy, config.codes.cards()
 
 
 def _read_texts(codes: list[str], stamp: Stamp, report: _Report) -> Scan | Code:
@@ -154,10 +155,12 @@ def _read_image(path: Path, stamp: Stamp, report: _Report) -> Scan | None:
     return scans[at]
 
 
-def _verify(scan: Scan | Code | None, trust: Trust | None, now: Interval, report: _Report) -> Verdict:
+def _verify(
+    scan: Scan | Code | None, cards: CardPatterns, trust: Trust | None, now: Interval, report: _Report
+) -> Verdict:
     if scan is None:
         return Verdict("unreadable", Outcome.REFUSED, "scan.no-code")
-    code = recognise(scan) if isinstance(scan, Scan) else scan
+    code = recognise(scan, cards) if isinstance(scan, Scan) else scan
     type_ = "" if code.type is None else f", {code.type.name.lower()} by its text"
     report.tell("recognise", f"family {code.family}{type_}")
     return verify(code, trust, now, report.tell)

@@ -11,7 +11,9 @@ from typing import Annotated, Literal
 import msgspec
 
 POLICY_BYTES_MAX = 65_536
-ONLINE_FAMILIES = frozenset({"national"})  # families without an offline proof that a platform can settle
+ONLINE_FAMILIES = frozenset({"national", "insurance", "resident-id", "hospital-card", "e-prescription"})
+"""Families without an offline proof that a platform can settle."""
+
 _CODE_KIND = re.compile(r"[a-z0-9-]{1,16}\.(static|dynamic|any)")
 _STEP_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 

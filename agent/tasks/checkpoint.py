@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from agent.core.codes import recognise, shc
+from agent.core.codes.hospital_card import NO_CARDS, CardPatterns
 from agent.core.codes.parts import Parts, Taken
 from agent.core.decision import Answer, Decision, History, decide, is_worth_asking
 from agent.core.scan import Scan
@@ -45,6 +46,7 @@ class Checkpoint:
     """What every scanner's checkpoint shares: one history, one ledger, one display.
 
     online: None where there is nobody to ask. on_passed: told how many ms a scan took until its decision was shown.
+    cards: what the site's own cards look like.
     """
 
     ledger: Ledger
@@ -57,6 +59,7 @@ class Checkpoint:
     errands: Errands = NO_ERRANDS
     on_passed: Callable[[int], None] = lambda _took_ms: None
     parts: Parts = field(default_factory=Parts)
+    cards: CardPatterns = NO_CARDS
 
     async def watch(self, scanner: Scanner, step: str) -> None:
         """Pass every scan of one scanner, for the life of the agent. Raises LedgerBroken."""
@@ -68,7 +71,7 @@ class Checkpoint:
 
     async def check(self, scan: Scan, step: str) -> Answer | None:
         """Decide for one scan; return the answer, or None for a part of a card whose other codes are still missing."""
-        code = recognise(scan)
+        code = recognise(scan, self.cards)
         taken = self.parts.take(scan, step, code.text) if code.family == shc.NAME else None
         if taken is None:
             return await self._pass(scan, code, step)

@@ -157,3 +157,22 @@ def test_a_path_that_will_not_do_for_long_is_a_warning(
     assert run_check(folder, config(folder, SCANNER.format(path=path))) == 0
     assert "warning: scanner front: " in (err := capsys.readouterr().err)
     assert says in err
+
+
+def test_a_pattern_of_cards_that_another_kind_of_code_fits_is_a_warning(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_check(folder, config(folder, more="[codes]\nhospital_cards = ['JZ\\d{6}', '1\\d{17}']\n")) == 0
+    out, err = capsys.readouterr()
+    assert "cards     JZ\\d{6}" in out
+    assert "may be taken for a code of wechat-pay: narrow it" in err
+    assert "JZ" not in err
+
+
+def test_a_pattern_that_could_take_long_is_an_error_with_what_to_write(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_check(folder, config(folder, more="[codes]\nhospital_cards = ['(\\d+)+']\n")) == 1
+    err = capsys.readouterr().err
+    assert "$.codes: " in err
+    assert "is not taken: a pattern is of characters" in err

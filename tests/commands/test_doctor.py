@@ -323,3 +323,14 @@ def test_nothing_is_written_and_no_lock_is_taken(terminal: Path) -> None:
 def test_each_check_has_a_topic_of_its_own(terminal: Path) -> None:
     topics = [check.topic for check in checks_of(terminal, Machine()) if isinstance(check, Check)]
     assert len(topics) == len(set(topics)) >= 12
+
+
+def test_a_pattern_of_cards_that_another_kind_of_code_fits_is_a_warning(
+    terminal: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with terminal.open("a") as file:
+        file.write("[codes]\nhospital_cards = ['JZ\\d{6}', '26\\d{14}']\n")
+    main(["doctor", "--config", str(terminal)])
+    out = capsys.readouterr().out
+    assert "may be taken for a code of alipay" in out
+    assert "a pattern that fits this site's cards alone" in out

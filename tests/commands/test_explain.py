@@ -13,6 +13,7 @@ import segno
 from agent.cli import main
 from fakes.ehc_issuer import CARD, DYNAMIC, NOW_S, STATIC, EhcIssuer, trust_list_file
 from fakes.gs1_issuer import GS, GTIN
+from fakes.neighbours import access_code, prescription_id, samples
 from fakes.trust_content import ENTRIES, content, publish_bundle, trust_list
 
 ISSUER = EhcIssuer()
@@ -305,3 +306,26 @@ def test_a_package_is_told_and_what_it_carries_cannot_write_to_the_console(capsy
     for hostile in (f"01{GTIN}10\x1b[31m", f"(01){GTIN}(10)\x1b]0;x\x07", "MA.156.M0.199999.\x1b[2J"):
         main(["explain", hostile, *AT_NOW])
         assert "\x1b" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("family", ["wechat-pay", "insurance", "resident-id", "e-prescription"])
+def test_a_bearer_secret_is_told_apart_and_shown_nowhere(capsys: pytest.CaptureFixture[str], family: str) -> None:
+    secret = samples()[family]
+    assert main(["explain", secret, *AT_NOW]) == 1
+    out, err = capsys.readouterr()
+    assert f"family {family}" in out
+    assert "unverifiable, family.no-offline-proof" in out
+    assert not any(part in out + err for part in (secret[4:], access_code(), prescription_id()))
+
+
+def test_the_site_s_own_cards_are_known_by_its_configuration(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    publish_bundle(tmp_path / "trust", content())
+    config = tmp_path / "agent.toml"
+    scanner = '[[scanners]]\nid = "front"\ntype = "serial"\npath = "/dev/x"\n'
+    config.write_text(f"{scanner}[state]\ndirectory = \"{tmp_path}\"\n[codes]\nhospital_cards = ['JZ\\d{{6}}']\n")
+    status, told = explained(capsys, "JZ123456", "--config", str(config), "--step", "registration")
+    assert (status, told["family"], told["needs_online"]) == (1, "hospital-card", True)
+    assert told["decision"]["reason"] == "policy.not-verifiable"
+    assert explained(capsys, "JZ123456")[1]["family"] == "unknown"

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from agent.cli import main
 from agent.commands.verify import CHUNK_LINES, LINE_BYTES_MAX, Judge
 from fakes.ehc_issuer import CARD, DYNAMIC, NOW, NOW_S, STATIC, EhcIssuer, trust_list_file, trust_of
+from fakes.neighbours import access_code, samples
 
 ISSUER = EhcIssuer()
 CODE = ISSUER.code(DYNAMIC)
@@ -251,3 +252,12 @@ def test_lines_are_read_with_a_bound() -> None:
     assert [len(line) for line in lines] == [2, LINE_BYTES_MAX + 1, 2, LINE_BYTES_MAX + 1]
     exact = b"z" * (LINE_BYTES_MAX + 1 - 1)
     assert list(_lines(io.BytesIO(exact + b"\n" + b"c\n"))) == [exact + b"\n", b"c\n"]
+
+
+@pytest.mark.parametrize("family", sorted(samples()))
+def test_bearer_secrets_are_not_shown_even_in_clear(folder: Path, family: str) -> None:
+    text = samples()[family]
+    (answer,) = verified(folder, [{"id": 1, "code": text}], "--clear")
+    assert answer["family"] == family
+    assert not any(secret in json.dumps(answer) for secret in (text[4:], access_code()))
+    assert answer["claims"].get("text") == (None if family == "covid-code" else "…")

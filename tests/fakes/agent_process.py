@@ -48,11 +48,11 @@ class RunningAgent:
 
 
 @contextmanager
-def running_agent(folder: Path) -> Iterator[RunningAgent]:
-    """Run an agent whose policy is that of fakes/trust_content.py, until the body ends."""
+def running_agent(folder: Path, files: dict[str, bytes] | None = None, more: str = "") -> Iterator[RunningAgent]:
+    """Run an agent until the body ends. files: what the platform signed, if not that of fakes/trust_content.py."""
     port = free_port()
     (folder / "state").mkdir(mode=0o700)
-    bundle = publish_bundle(folder / "state" / "trust", content())
+    bundle = publish_bundle(folder / "state" / "trust", files or content())
     pin = folder / "pin"
     pin.write_text(hash_pin(PIN, SystemRandomness()).line)
     pin.chmod(0o600)
@@ -61,6 +61,7 @@ def running_agent(folder: Path) -> Iterator[RunningAgent]:
         f'[[scanners]]\nid = "front"\ntype = "serial"\npath = "{folder}/no-scanner"\n'
         '[[scanners]]\nid = "phone"\ntype = "app"\n'
         f'[state]\ndirectory = "{folder / "state"}"\n[console]\nlisten = "127.0.0.1:{port}"\nstaff_pin_file = "{pin}"\n'
+        f"{more}"
     )
     ledger = open_ledger(load(config), Paths(folder / "state"), SystemRandomness())
     ledger.put_state(MANIFEST_SHA256, bundle.manifest_sha256.encode())  # as if it had verified the bundle before

@@ -246,3 +246,14 @@ def test_a_masked_name_has_one_or_two_stars_behind_one_character():
     names = {masked_name(card_of(str(number))) for number in range(200)}
     assert {len(name) for name in names} == {2, 3}
     assert all(name[0] != "*" and set(name[1:]) == {"*"} for name in names)
+
+
+@pytest.mark.parametrize("family", ["insurance", "resident-id", "hospital-card", "e-prescription"])
+async def test_of_a_family_that_is_not_its_own_the_platform_cannot_say(run_platform, terminal, codes, family):
+    static = codes.mint_static(card_of("a"))
+    async with run_platform(terminal) as platform:
+        for number, code in enumerate((static, "an invented code")):
+            status, answer = await post(platform, request(terminal, code, f"attempt {number}", f5=family))
+            assert status == 200
+            fields = cbor2.loads(read_signed(answer).payload)
+            assert (fields[3], fields[4], fields.get(6)) == (UNDECIDED, "online.not-ours", None)

@@ -1,13 +1,16 @@
 """The sentence: read, decide, store, show, in this order and no other."""
 
 import asyncio
+import dataclasses
 
 import pytest
 
+from agent.core.codes.hospital_card import read_patterns
 from agent.core.decision import Answer
 from agent.core.scan import ScanFault
 from agent.ports import LedgerBroken, LedgerFull
 from fakes.ledger_parts import WatchedDisk, draft, open_ledger
+from fakes.neighbours import numbered
 from fakes.world import ListScanner, RecordingDisplay, scan_of
 
 
@@ -129,3 +132,11 @@ async def test_how_long_a_scan_took_is_told_after_it_was_shown(terminal, codes):
     await checkpoint.watch(ListScanner("desk", [scan]), "registration")
     assert [shown for _, shown in told] == [1]
     assert 0 <= told[0][0] < 10_000
+
+
+async def test_the_site_s_cards_are_known_and_a_pattern_takes_no_payment_code(terminal):
+    checkpoint = dataclasses.replace(terminal.checkpoint(), cards=read_patterns([r"[0-9A-Z]{8,30}"]))
+    for text in ("JZ123456", numbered("wechat-pay"), numbered("insurance")):
+        await checkpoint.check(scan_of(text), "registration")
+    assert [d.verdict.family for d, _ in terminal.display.shown] == ["hospital-card", "wechat-pay", "insurance"]
+    assert {d.answer for d, _ in terminal.display.shown} == {Answer.REFUSE}

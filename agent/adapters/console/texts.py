@@ -3,6 +3,13 @@
 Reasons are looked up whole, then by their stage; core knows none of these texts.
 """
 
+from agent.adapters.console.family_texts import (
+    CREDENTIAL_STAGES,
+    CREDENTIALS,
+    FAMILIES,
+    NOT_ACCEPTED,
+    OWN_STAGES,
+)
 from agent.core.decision import Answer, Decision
 from agent.core.verdict import Outcome
 
@@ -23,6 +30,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "This code cannot be checked without the network; staff will check it.",
     ),
     "family.unknown": ("无法识别，请出示电子健康卡二维码。", "Not a code we know. Please show your health code."),
+    "family.obsolete": (
+        "防疫健康码已停用，请出示电子健康卡二维码。",
+        "Epidemic codes are no longer in use. Please show your health code.",
+    ),
     "policy.dynamic-required": (
         "请在手机上打开动态码后再扫。",
         "Please open the dynamic code on your phone and scan that.",
@@ -112,7 +123,7 @@ _FALLBACK = ("请联系工作人员。", "Please ask staff.")
 def text_for(decision: Decision) -> dict[str, str]:
     """Return what a decision says, nothing personal: zh and en whole, title_zh, title_en and next_zh, next_en apart."""
     title = TITLES[decision.answer]
-    sentence = _SENTENCES.get(decision.reason) or _SENTENCES.get(decision.reason.partition(".")[0]) or _FALLBACK
+    sentence = _sentence(decision.reason, decision.verdict.family)
     if decision.verdict.outcome is Outcome.UNVERIFIABLE and decision.answer is not Answer.REFUSE:
         sentence = _SENTENCES["family.no-offline-proof"]
     return {
@@ -125,6 +136,16 @@ def text_for(decision: Decision) -> dict[str, str]:
     }
 
 
+def _sentence(reason: str, family: str) -> tuple[str, str]:
+    """Return the sentence for a reason; a code that the step does not take is called by its name."""
+    stage = reason.partition(".")[0]
+    if reason in NOT_ACCEPTED and family in FAMILIES:
+        return FAMILIES[family]
+    if family in CREDENTIALS and stage in CREDENTIAL_STAGES and reason not in OWN_STAGES:
+        return CREDENTIAL_STAGES[stage]
+    return _SENTENCES.get(reason) or _SENTENCES.get(stage) or _FALLBACK
+
+
 def has_sentence(reason: str) -> bool:
     """Say whether a reason has a sentence of its own or its stage's."""
     return reason in _SENTENCES or reason.partition(".")[0] in _SENTENCES
@@ -132,4 +153,4 @@ def has_sentence(reason: str) -> bool:
 
 def sentences() -> set[tuple[str, str]]:
     """Return every sentence there is, in Chinese and English: a page must have room for each."""
-    return {*_SENTENCES.values(), _FALLBACK}
+    return {*_SENTENCES.values(), *FAMILIES.values(), *CREDENTIAL_STAGES.values(), _FALLBACK}

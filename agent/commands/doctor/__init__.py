@@ -12,9 +12,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from agent.commands.check import errors
+from agent.commands.check import card_warnings, errors
 from agent.commands.doctor import devices, machine, scanners, service, storage, uplinks
-from agent.commands.doctor.finding import Check, Finding, Level, fault, look_at, of_files, ok, worst
+from agent.commands.doctor.finding import Check, Finding, Level, fault, look_at, of_files, ok, warning, worst
 from agent.commands.doctor.machine import Machine, service_user
 from agent.config import Config, ConfigInvalid, Environment, load, read_environment
 
@@ -95,6 +95,10 @@ def _environment() -> Environment:
 def _configuration(config: Config, path: Path) -> Sequence[Finding]:
     found = [
         fault("configuration", trouble, f"the agent does not start so: correct {path}") for trouble in errors(config)
+    ]
+    found += [
+        warning("configuration", said, f"a pattern that fits this site's cards alone, in {path}")
+        for said in card_warnings(config)
     ]
     return found or [ok("configuration", str(path))]
 

@@ -1,12 +1,16 @@
 """A scan as a technician needs to see it: kind, length, character set, what went wrong; never its content unasked.
 
-The law: without `show` nothing of a payload is told but its length and the shape of its two ends.
+The law: without `show` nothing of a payload is told but its length and the shape of its two ends; a bearer's code
+(payment, insurance …) is not shown even so.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from agent.core.codes import recognise
+from agent.core.codes.hospital_card import NO_CARDS, CardPatterns
 from agent.core.scan import Scan, ScanFault
+from agent.core.verification import is_bearer
 
 HEAD_CHARS, TAIL_CHARS = 24, 8
 SHOWN_CHARS_MAX = 2_000
@@ -35,20 +39,23 @@ _AIM_KINDS = {  # ISO/IEC 15424, the code characters a health terminal meets
 }  # fmt: skip
 
 
-def lines_of(scan: Scan, number: int, after_s: float | None, *, show: bool) -> Iterator[str]:
-    """Yield what is told of one scan. after_s: since the one before it."""
+def lines_of(
+    scan: Scan, number: int, after_s: float | None, *, show: bool, cards: CardPatterns = NO_CARDS
+) -> Iterator[str]:
+    """Yield what is told of one scan. after_s: since the one before it; cards: what the site's own cards look like."""
     pause = "first" if after_s is None else f"+{after_s:.3f} s"
     words = [f"{len(scan.data)} bytes", kind_of(scan), charset_of(scan)]
     if controls := controls_of(scan.data):
         words.append(controls)
     if scan.fault is None:
-        yield f"{number:>4}  {pause:<10} ok     {', '.join(words)}, family {recognise(scan).family}"
+        yield f"{number:>4}  {pause:<10} ok     {', '.join(words)}, family {recognise(scan, cards).family}"
     else:
         what, do = CURES.get(scan.fault, (scan.fault.value, "see docs/scanners.md"))
         yield f"{number:>4}  {pause:<10} FAULT  {scan.fault.value}: {what}; {', '.join(words)}"
         yield f"{'':>18}do: {do}"
     if scan.data:
-        yield f"{'':>18}{content_of(scan) if show else shape_of(scan)}"
+        is_shown = show and not is_bearer(recognise(replace(scan, fault=None)).family)
+        yield f"{'':>18}{content_of(scan) if is_shown else shape_of(scan)}"
 
 
 def kind_of(scan: Scan) -> str:

@@ -16,6 +16,7 @@ from agent.commands.doctor.machine import Machine
 from agent.commands.scanners import choosing, naming, showing
 from agent.composition.scanners import build_scanner
 from agent.config import ScannerSettings
+from agent.core.codes.hospital_card import NO_CARDS, CardPatterns
 from agent.core.decision import Answer
 from agent.core.scan import Scan
 from agent.ports import Scanner, Triggered
@@ -71,7 +72,8 @@ def run(args: argparse.Namespace) -> int:
     if args.show:
         print(WARNING, file=sys.stderr)
     try:
-        return asyncio.run(_Trial(args, settings).run(build_scanner(settings, SystemClock(), _tell)))
+        cards = NO_CARDS if config is None else config.codes.cards()
+        return asyncio.run(_Trial(args, settings, cards).run(build_scanner(settings, SystemClock(), _tell)))
     finally:
         for thread in threading.enumerate():  # ended in the middle of a picture, its library complains of us at length
             if thread.name == "camera":
@@ -86,8 +88,9 @@ def _tell(scanner: str, presence: Presence, why: str) -> None:
 class _Trial:
     """One scanner, watched for a while."""
 
-    def __init__(self, args: argparse.Namespace, settings: ScannerSettings) -> None:
+    def __init__(self, args: argparse.Namespace, settings: ScannerSettings, cards: CardPatterns = NO_CARDS) -> None:
         self._args = args
+        self._cards = cards
         signals = getattr(settings, "signals", None)  # a serial scanner has a trigger only where its commands are known
         self._has_trigger = signals is None or bool(getattr(signals, "trigger_on", None))
         self._stop = asyncio.Event()
@@ -134,7 +137,7 @@ class _Trial:
             self._good += 1
         else:
             self._faulty += 1
-        for line in showing.lines_of(scan, self._good + self._faulty, after_s, show=self._args.show):
+        for line in showing.lines_of(scan, self._good + self._faulty, after_s, show=self._args.show, cards=self._cards):
             print(line, flush=True)
 
     async def _accompany(self, scanner: Scanner) -> None:

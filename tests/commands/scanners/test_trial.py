@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,12 @@ import pytest
 from agent.adapters.clock import SystemRandomness
 from agent.app import Paths, open_ledger
 from agent.cli import main
-from agent.commands.scanners import trial
+from agent.commands.scanners import showing, trial
 from agent.config import load
+from agent.core.codes.hospital_card import read_patterns
+from agent.core.scan import ScanFault
+from fakes.ehc_issuer import scan_of
+from fakes.neighbours import SHAPES, numbered
 from fakes.pictures import picture_of
 
 ROOT = Path(__file__).parents[3]
@@ -212,3 +217,20 @@ def test_a_camera_s_pictures_are_counted_by_whichever_name_it_gives_them() -> No
     assert trial.figures_of(Camera()) == (90, 3)
     assert trial.figures_of(Other()) is None
     assert trial._rate((0, 0), (90, 3), 3.0) == "30.0/s, 3 of 90 dropped"
+
+
+@pytest.mark.parametrize("family", sorted(SHAPES))
+def test_a_code_that_whoever_sees_it_can_use_is_masked_even_on_demand(family: str) -> None:
+    secret = numbered(family)
+    for fault in (None, ScanFault.SYMBOLOGY):
+        scan = replace(scan_of(secret), fault=fault)
+        told = "\n".join(showing.lines_of(scan, 1, None, show=True))
+        assert secret[4:] not in told
+        assert "shape 9999" in told
+    assert f"family {family}" in "\n".join(showing.lines_of(scan_of(secret), 1, None, show=True))
+
+
+def test_the_site_s_cards_are_told_by_its_patterns() -> None:
+    told = "\n".join(showing.lines_of(scan_of("JZ123456"), 1, None, show=False, cards=read_patterns([r"JZ\d{6}"])))
+    assert "family hospital-card" in told
+    assert "AA999999" in told

@@ -97,11 +97,11 @@ def test_the_item_is_the_key_and_what_makes_it_one(text: str, aim: str | None, i
         (SSCC + "00", None, "unknown"),
         ("0112345678901234", None, "unknown"),  # 16 digits of a card: no GTIN behind 01
         ("00123456789012345678", None, "unknown"),
-        ("4240123456789012345678901234", None, "unknown"),  # 28 digits of an insurance voucher, also AI 424
-        ("6212345678901234567", None, "unknown"),
-        ("280123456789012345", None, "unknown"),
-        ("101234567890123456", None, "unknown"),  # 18 digits of a payment, also AI 10
-        ("11010519491231002X", None, "unknown"),
+        ("4240123456789012345678901234", None, "insurance"),  # 28 digits of an insurance voucher, also AI 424
+        ("6212345678901234567", None, "unionpay"),
+        ("280123456789012345", None, "alipay"),
+        ("101234567890123456", None, "wechat-pay"),  # 18 digits of a payment, also AI 10
+        ("11010519491231002X", None, "resident-id"),
         ("https://hospital.example/00/12", None, "unknown"),
         ("https://hospital.example/gtin/" + GTIN, None, "unknown"),
         ("(not) digits", None, "unknown"),

@@ -53,7 +53,7 @@ def family_of(text: str) -> str:
         (CARD[:63] + "０", "unknown"),
         ("https://health.example/" + CARD, "unknown"),
         ("", "unknown"),
-        ("11010519491231002X", "unknown"),
+        ("11010519491231002X", "resident-id"),
     ],
 )
 def test_the_shape_decides_the_family(text: str, family: str) -> None:

@@ -463,7 +463,7 @@ def test_whatever_is_signed_can_be_described(message: dict[str, Any], data: dict
         ('{"data":{"hdr":{}},"sig":{"sigvl":1}}', "vds-nc"),
         ('{"isThisAVDS":false}', "unknown"),
         ('{"data":{"hdr":{}}}', "unknown"),
-        ('{"urls":["Task/1/$accept?ac=2"],"sigvl":1,"hdr":2}', "unknown"),
+        ('{"urls":["Task/1/$accept?ac=2"],"sigvl":1,"hdr":2}', "e-prescription"),
         ('{"Data":{"hdr":{}},"sigvl":1}', "unknown"),
         (" " * 8000, "unknown"),
         ("{" * 8000, "unknown"),
