@@ -111,15 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     publish = commands.add_parser("publish", help="sign keys, revocations and policy as a new version")
     publish.add_argument("directory", type=Path, metavar="DIR")
     publish.set_defaults(command=_publish)
-
-    take = commands.add_parser("import", help="take keys and revocations of public trust lists, and publish")
-    take.add_argument("directory", type=Path, metavar="DIR")
-    take.add_argument(
-        "--from", dest="trust_list", type=Path, metavar="FILE", help="a trust-list.json; replaces the last"
-    )
-    take.add_argument("--revoked", type=Path, metavar="FILE", help="a revoked.bin; replaces the last")
-    take.add_argument("--withdraw", action="store_true", help="instead: take out all that was imported")
-    take.set_defaults(command=_import)
+    _add_import(commands)
     return parser
 
 
@@ -145,6 +137,17 @@ def _add_terminal_commands(commands: "argparse._SubParsersAction[argparse.Argume
     told = commands.add_parser("commands", help="list the newest commands and what came of them")
     told.add_argument("directory", type=Path, metavar="DIR")
     told.set_defaults(command=_commands)
+
+
+def _add_import(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    take = commands.add_parser("import", help="take keys and revocations of public trust lists, and publish")
+    take.add_argument("directory", type=Path, metavar="DIR")
+    take.add_argument(
+        "--from", dest="trust_list", type=Path, metavar="FILE", help="a trust-list.json; replaces the last"
+    )
+    take.add_argument("--revoked", type=Path, metavar="FILE", help="a revoked.bin; replaces the last")
+    take.add_argument("--withdraw", action="store_true", help="instead: take out all that was imported")
+    take.set_defaults(command=_import)
 
 
 def _add_mint_arguments(mint: argparse.ArgumentParser) -> None:

@@ -7,6 +7,7 @@ are never taken from a file.
 
 import base64
 import binascii
+import hashlib
 import json
 import re
 from collections import Counter
@@ -19,7 +20,7 @@ from typing import Any
 from asn1crypto import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import load_der_public_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
 FORMAT = "scanward-trust-list-1"
 ALGORITHMS = {
@@ -38,6 +39,7 @@ CERTIFICATE_BYTES_MAX = 8_192
 USAGES_MAX, USAGE_LENGTH_MAX = 16, 64
 RIDS_MAX, RID_CHARACTERS_MAX = 100_000, 64
 NUMBER_MAX = 2**63 - 1
+_PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 _KID = re.compile(r"(?:[0-9a-f]{2}){1,64}")
 _KEY_FIELDS = (
     "family", "issuer", "kid", "alg", "spki", "x5c", "not_before", "not_after", "usage", "crl_version", "source",
@@ -135,7 +137,9 @@ def _key(entry: dict[str, Any], place: str) -> dict[str, Any]:
     elif entry.get("alg") not in ALGORITHMS[entry["family"]]:
         raise ImportInvalid(f"{place}.alg: one of {', '.join(ALGORITHMS[entry['family']])}")
     else:
-        _require_key(entry["alg"], _decoded(entry.get("spki"), f"{place}.spki"), f"{place}.spki")
+        key = _require_key(entry["alg"], _decoded(entry.get("spki"), f"{place}.spki"), f"{place}.spki")
+        if entry["family"] == "shc" and entry["kid"] != _thumbprint(key).hex():
+            raise ImportInvalid(f"{place}.kid: not the key's thumbprint (RFC 7638)")
     _require_dates(entry, place)
     usage = entry.get("usage", [])
     if not isinstance(usage, list) or len(usage) > USAGES_MAX or not all(_is_text(u, USAGE_LENGTH_MAX) for u in usage):
@@ -154,17 +158,28 @@ def _require_named(entry: dict[str, Any], place: str) -> None:
         raise ImportInvalid(f"{place}.source: 1 to {2 * ISSUER_CHARACTERS_MAX} characters")
 
 
-def _require_key(alg: str, spki: bytes, place: str) -> None:
+def _require_key(alg: str, spki: bytes, place: str) -> _PublicKey:
+    """Return the key. Raises ImportInvalid where it is not one for the algorithm, in its one usual form."""
     try:
         key = load_der_public_key(spki)
     except (ValueError, UnsupportedAlgorithm) as error:
         raise ImportInvalid(f"{place}: not a public key") from error
-    if alg == "ES256":
-        is_fit = isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1)
+    if alg == "ES256" and isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
+        found: _PublicKey = key
+    elif alg != "ES256" and isinstance(key, rsa.RSAPublicKey) and 2_048 <= key.key_size <= 4_096:
+        found = key
     else:
-        is_fit = isinstance(key, rsa.RSAPublicKey) and 2_048 <= key.key_size <= 4_096
-    if not is_fit:
         raise ImportInvalid(f"{place}: not a key for {alg}")
+    if found.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) != spki:
+        raise ImportInvalid(f"{place}: not the key's usual DER")
+    return found
+
+
+def _thumbprint(key: _PublicKey) -> bytes:
+    """Return the SHA-256 thumbprint of a P-256 key as a JWK (RFC 7638 §3)."""
+    point = key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    x, y = (base64.urlsafe_b64encode(half).rstrip(b"=").decode() for half in (point[1:33], point[33:]))
+    return hashlib.sha256(f'{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}'.encode()).digest()
 
 
 def _require_authority(entry: dict[str, Any], place: str) -> None:

@@ -8,12 +8,12 @@ Real signers of public trust lists have such certificates. Loaded only for those
 from dataclasses import dataclass, field
 from typing import Any
 
-from asn1crypto import core, keys, x509
+from asn1crypto import core, x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS, AsymmetricPadding, PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
 from agent.adapters.keys.verification import build_key
@@ -27,13 +27,6 @@ _HASHES: dict[str, hashes.HashAlgorithm] = {
     "sha384": hashes.SHA384(),
     "sha512": hashes.SHA512(),
 }
-# SEC 2, §2.4.2: some authorities write the whole curve where its name would do.
-_P256 = (
-    2**256 - 2**224 + 2**192 + 2**96 - 1,
-    0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B,
-    0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296,
-    0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +71,7 @@ def read_certificate(der: bytes) -> LenientCertificate:
             is_authority=basic is not None and bool(basic["ca"].native),
             _subject=bytes(body["subject"].dump()),
         )
-    except _UNREADABLE as error:
+    except (*_UNREADABLE, UnsupportedAlgorithm) as error:
         raise CertificateRefused("not a certificate that can be read") from error
 
 
@@ -134,33 +127,9 @@ def _country(subject: Any) -> str | None:
     return None
 
 
-def _usual_spki(info: keys.PublicKeyInfo) -> bytes:
-    """Return the key as a DER SubjectPublicKeyInfo that every reader takes. Raises ValueError for other curves."""
-    try:
-        key = load_der_public_key(info.dump())
-    except (ValueError, UnsupportedAlgorithm):
-        key = _named_curve(info) if info.algorithm == "ec" else _rsa(info)
-    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+def _usual_spki(info: Any) -> bytes:
+    """Return the key as a DER SubjectPublicKeyInfo that every reader takes, its curve by its name.
 
-
-def _named_curve(info: Any) -> EllipticCurvePublicKey:
-    parameters = info["algorithm"]["parameters"]
-    if parameters.name != "specified":
-        raise ValueError("a curve that is not supported")
-    curve = parameters.chosen
-    base = bytes(curve["base"].native)
-    written = (
-        curve["field_id"]["parameters"].native,
-        int.from_bytes(curve["curve"]["b"].native, "big"),
-        int.from_bytes(base[1:33], "big"),
-        curve["order"].native,
-    )
-    a = int.from_bytes(curve["curve"]["a"].native, "big")
-    if written != _P256 or a != _P256[0] - 3:
-        raise ValueError("a curve that is not supported")
-    return EllipticCurvePublicKey.from_encoded_point(SECP256R1(), bytes(info["public_key"].native))
-
-
-def _rsa(info: Any) -> RSAPublicKey:
-    numbers = info["public_key"].parsed
-    return RSAPublicNumbers(numbers["public_exponent"].native, numbers["modulus"].native).public_key()
+    Raises ValueError, UnsupportedAlgorithm.
+    """
+    return load_der_public_key(info.dump()).public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
