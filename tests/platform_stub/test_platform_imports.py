@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from fakes.signers import certificate, ec_key, rsa_key, spki_of
+from fakes.signers import certificate, ec_key, jwk_of, rsa_key, spki_of
 from platform_stub import cli
 from platform_stub.issuing.imported import ImportInvalid, parse_imported, parse_prefixes
 from platform_stub.issuing.repository import Repository
@@ -25,15 +25,10 @@ AUTHORITY = {
     "family": "vds-nc", "issuer": "XXA", "kid": "01" * 8, "alg": "ES256",
     "x5c": [b64(certificate(ec_key("authority"), is_authority=True))],
 }  # fmt: skip
-REVOCATIONS = {
-    "family": "shc",
-    "issuer": "https://a.example",
-    "kid": "02" * 32,
-    "method": "rid",
-    "ctr": 1,
-    "rids": ["a"],
-}
-SHC = {"family": "shc", "issuer": "https://a.example", "kid": "02" * 32, "alg": "ES256", "spki": KEY["spki"]}
+JWK = jwk_of(ec_key("signer"))
+OF_CARDS = {"family": "shc", "issuer": "https://a.example", "kid": base64.urlsafe_b64decode(JWK["kid"] + "=").hex()}
+REVOCATIONS = OF_CARDS | {"method": "rid", "ctr": 1, "rids": ["a"]}
+SHC = OF_CARDS | {"alg": "ES256", "spki": KEY["spki"]}
 
 
 def file(*keys, revocations=(), **more):
