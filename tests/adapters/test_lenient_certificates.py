@@ -96,15 +96,26 @@ def test_a_curve_that_is_written_out_becomes_its_name():
     assert lenient_certificates.read_certificate(written_out).spki == spki_of(SIGNER)
 
 
-def test_an_authority_vouches_for_a_signer_that_is_read_leniently_only_by_a_signature_that_fits():
-    authority = read_certificate(certificate(AUTHORITY, is_authority=True))
-    bad = with_bad_serial(certificate(SIGNER, authority=(AUTHORITY, "XA")))
-    with pytest.raises(CertificateRefused, match="not signed"):
+def test_a_leniently_read_authority_vouches_for_no_signer_that_is_not_strictly_good():
+    authority = read_certificate(with_bad_serial(certificate(AUTHORITY, is_authority=True)))
+    bad = signed_anew(with_bad_serial(certificate(SIGNER, authority=(AUTHORITY, "XA"))), AUTHORITY)
+    with pytest.raises(CertificateRefused, match="as the standard has it"):
         authority.vouch(bad)
-    vouched = authority.vouch(signed_anew(bad, AUTHORITY))
-    assert vouched.spki == spki_of(SIGNER)
-    with pytest.raises(CertificateRefused, match="not signed"):
-        authority.vouch(signed_anew(bad, SIGNER))
+
+
+@pytest.mark.parametrize(("use", "is_for_signatures"), [("digital_signature", True), ("key_cert_sign", False)])
+def test_a_signer_s_key_usage_counts(use, is_for_signatures):
+    authority = lenient_certificates.read_certificate(certificate(AUTHORITY, is_authority=True))
+    parsed = asn1.Certificate.load(certificate(SIGNER, authority=(AUTHORITY, "XA")))
+    usage = asn1.Extension({"extn_id": "key_usage", "critical": True, "extn_value": {use}})
+    extensions = asn1.Extensions([*parsed["tbs_certificate"]["extensions"], usage])
+    parsed["tbs_certificate"]["extensions"] = extensions
+    der = signed_anew(parsed.dump(force=True), AUTHORITY)
+    if is_for_signatures:
+        assert authority.vouch(der).spki == spki_of(SIGNER)
+    else:
+        with pytest.raises(CertificateRefused, match="not a certificate for signatures"):
+            authority.vouch(der)
 
 
 def test_a_leniently_read_authority_vouches_as_strictly_as_any():

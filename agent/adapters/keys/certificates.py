@@ -4,17 +4,15 @@ The law: reading believes nothing; `vouch` believes one signature, by the key of
 Dates and usages are for whoever asks. Loaded only where a trust list brings certificates: it costs 2.5 MB.
 """
 
-import warnings
 from dataclasses import dataclass, field
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import NameOID
 
 from agent.adapters.keys.verification import build_key
-from agent.core.trust_list import Certificate, CertificateRefused, VerificationKey
+from agent.core.trust_list import CertificateRefused, VerificationKey
 
 CERTIFICATE_BYTES_MAX = 8_192
 
@@ -35,13 +33,11 @@ class X509Certificate:
         """Return its key for an algorithm. Raises ValueError, AlgorithmUnavailable."""
         return build_key(alg, self.spki)
 
-    def vouch(self, der: bytes) -> Certificate:
+    def vouch(self, der: bytes) -> "X509Certificate":
         """Return the certificate of these bytes, signed by this authority's key. Raises CertificateRefused."""
         if not self.is_authority:
             raise CertificateRefused("its issuer's certificate is not an authority's")
         signer = read_certificate(der)
-        if not isinstance(signer, X509Certificate):
-            return _vouch_for_lenient(self, der, signer)
         try:
             signer.parsed.verify_directly_issued_by(self.parsed)
         except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm) as error:
@@ -49,33 +45,12 @@ class X509Certificate:
         return signer
 
 
-def read_certificate(der: bytes) -> Certificate:
-    """Read one certificate of at most CERTIFICATE_BYTES_MAX bytes; where the library refuses, as lenient_certificates.
-
-    Raises CertificateRefused.
-    """
+def read_certificate(der: bytes) -> X509Certificate:
+    """Read one certificate of at most CERTIFICATE_BYTES_MAX bytes. Raises CertificateRefused."""
     if len(der) > CERTIFICATE_BYTES_MAX:
         raise CertificateRefused(f"a certificate of more than {CERTIFICATE_BYTES_MAX} bytes")
     try:
-        return _read_strictly(der)
-    except CertificateRefused:
-        from agent.adapters.keys import lenient_certificates  # noqa: PLC0415  # few lists need it
-
-        return lenient_certificates.read_certificate(der)
-
-
-def _vouch_for_lenient(authority: X509Certificate, der: bytes, signer: Certificate) -> Certificate:
-    from agent.adapters.keys.lenient_certificates import require_signed  # noqa: PLC0415  # likewise
-
-    require_signed(der, authority.parsed.subject.public_bytes(), authority.spki)
-    return signer
-
-
-def _read_strictly(der: bytes) -> X509Certificate:
-    try:
-        with warnings.catch_warnings():  # what the library will refuse one day is refused today, and read leniently
-            warnings.simplefilter("error", CryptographyDeprecationWarning)
-            certificate = x509.load_der_x509_certificate(der)
+        certificate = x509.load_der_x509_certificate(der)
         spki = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         not_before_s = int(certificate.not_valid_before_utc.timestamp())
         not_after_s = int(certificate.not_valid_after_utc.timestamp())
@@ -83,9 +58,7 @@ def _read_strictly(der: bytes) -> X509Certificate:
         country = str(names[0].value) if names else None
         usages = _usages(certificate)
         is_authority = _is_authority(certificate)
-    except (
-        ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, CryptographyDeprecationWarning,
-    ) as error:  # fmt: skip
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
         raise CertificateRefused("not a certificate that can be read") from error
     return X509Certificate(spki, not_before_s, not_after_s, country, usages, is_authority, certificate)
 

@@ -1,8 +1,8 @@
 """X.509 certificates that the `cryptography` library refuses and countries use all the same, read with asn1crypto.
 
 The law: only what carries no meaning here may be wrong (a negative serial, letters a PrintableString may not hold, an
-extension nobody asks for); the key comes out in its one usual form, and signatures are checked as strictly as ever.
-Real signers of public trust lists have such certificates. Loaded only for those that need it.
+extension nobody asks for); the key comes out in its one usual form. Only certificates that stand in a trust list are
+read so: what a code brings is read strictly, and so is its signature. Loaded only for lists that need it.
 """
 
 from dataclasses import dataclass, field
@@ -16,12 +16,15 @@ from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS, Asymmet
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
-from agent.adapters.keys.verification import build_key
-from agent.core.trust_list import CertificateRefused, VerificationKey
+from agent.adapters.keys.verification import build_key, read_certificate_strictly
+from agent.core.trust_list import Certificate, CertificateRefused, VerificationKey
 
 CERTIFICATE_BYTES_MAX = 8_192
 _UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError, RecursionError)
-_COUNTRY, _BASIC_CONSTRAINTS, _KEY_USAGES = "2.5.4.6", "2.5.29.19", "2.5.29.37"
+_COUNTRY = "2.5.4.6"
+_BASIC_CONSTRAINTS, _KEY_USAGE, _KEY_USAGES = "2.5.29.19", "2.5.29.15", "2.5.29.37"
+_DOCUMENT_TYPES = "2.23.136.1.1.6.2"  # ICAO Doc 9303-12; not read here, so it allows nothing
+_UNDERSTOOD = {"basic_constraints", "key_usage", "extended_key_usage", "key_identifier", "authority_key_identifier"}
 _HASHES: dict[str, hashes.HashAlgorithm] = {
     "sha256": hashes.SHA256(),
     "sha384": hashes.SHA384(),
@@ -39,18 +42,21 @@ class LenientCertificate:
     country: str | None
     usages: frozenset[str]
     is_authority: bool
+    document_types: frozenset[str]
     _subject: bytes = field(repr=False)
+    _may_sign_certificates: bool = field(repr=False)
 
     def key(self, alg: str) -> VerificationKey:
         """Return its key for an algorithm. Raises ValueError, AlgorithmUnavailable."""
         return build_key(alg, self.spki)
 
-    def vouch(self, der: bytes) -> "LenientCertificate":
+    def vouch(self, der: bytes) -> Certificate:
         """Return the certificate of these bytes, signed by this authority's key. Raises CertificateRefused."""
-        if not self.is_authority:
+        if not self.is_authority or not self._may_sign_certificates:
             raise CertificateRefused("its issuer's certificate is not an authority's")
-        require_signed(der, self._subject, self.spki)
-        return read_certificate(der)
+        signer = read_certificate_strictly(der)
+        _require_signed(der, self._subject, self.spki)
+        return signer
 
 
 def read_certificate(der: bytes) -> LenientCertificate:
@@ -69,25 +75,36 @@ def read_certificate(der: bytes) -> LenientCertificate:
             country=_country(body["subject"]),
             usages=frozenset(str(purpose.dotted) for purpose in purposes) if purposes is not None else frozenset(),
             is_authority=basic is not None and bool(basic["ca"].native),
+            document_types=frozenset({"unreadable"}) if _DOCUMENT_TYPES in extensions else frozenset(),
             _subject=bytes(body["subject"].dump()),
+            _may_sign_certificates=_may(extensions, "key_cert_sign"),
         )
     except (*_UNREADABLE, UnsupportedAlgorithm) as error:
         raise CertificateRefused("not a certificate that can be read") from error
 
 
-def require_signed(der: bytes, issuer: bytes, spki: bytes) -> None:
-    """Refuse a certificate that does not name this issuer (a DER Name), or was not signed by its key.
+def _require_signed(der: bytes, issuer: bytes, spki: bytes) -> None:
+    """Refuse a signer's certificate that does not name this issuer (a DER Name), or was not signed by its key.
 
-    Raises CertificateRefused.
+    One that is not for signatures, or has a critical extension unknown here (RFC 5280 §4.2), is refused as well.
     """
     try:
         certificate = x509.Certificate.load(der, strict=True)
         body, alg = certificate["tbs_certificate"], certificate["signature_algorithm"]
         if body["issuer"].dump() != issuer or body["signature"].dump() != alg.dump():
             raise CertificateRefused("not signed by this authority")
+        if not _may(_extensions(body), "digital_signature") or not certificate.critical_extensions <= _UNDERSTOOD:
+            raise CertificateRefused("not a certificate for signatures, or with a critical extension that is not known")
         _check(load_der_public_key(spki), alg, certificate["signature_value"].native, body.dump())
+    except CertificateRefused:
+        raise
     except (*_UNREADABLE, InvalidSignature, UnsupportedAlgorithm) as error:
         raise CertificateRefused("not signed by this authority") from error
+
+
+def _may(extensions: dict[str, Any], what: str) -> bool:
+    """Say whether the key usage, where there is one, allows it (RFC 5280 §4.2.1.3)."""
+    return _KEY_USAGE not in extensions or what in extensions[_KEY_USAGE].native
 
 
 def _check(key: object, alg: Any, signature: bytes, message: bytes) -> None:
@@ -106,7 +123,7 @@ def _check(key: object, alg: Any, signature: bytes, message: bytes) -> None:
 
 
 def _extensions(body: Any) -> dict[str, Any]:
-    """Return the two extensions that are asked for; the others may hold anything. Raises ValueError for one twice."""
+    """Return the extensions that are asked for; the others may hold anything. Raises ValueError for one twice."""
     found = dict[str, Any]()
     if isinstance(body["extensions"], core.Void):
         return found
@@ -114,8 +131,10 @@ def _extensions(body: Any) -> dict[str, Any]:
         name = extension["extn_id"].dotted
         if name in found:
             raise ValueError("an extension twice")
-        if name in (_BASIC_CONSTRAINTS, _KEY_USAGES):
+        if name in (_BASIC_CONSTRAINTS, _KEY_USAGE, _KEY_USAGES):
             found[name] = extension["extn_value"].parsed
+        else:
+            found[name] = None
     return found
 
 
