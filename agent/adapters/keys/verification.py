@@ -108,7 +108,7 @@ def read_certificate(der: bytes) -> Certificate:
     try:
         return read_certificate_strictly(der)
     except CertificateRefused:
-        from agent.adapters.keys import lenient_certificates  # noqa: PLC0415  # few lists need it: 5 MB
+        from agent.adapters.keys import lenient_certificates  # noqa: PLC0415  # few lists need it: 2 MB
 
         return lenient_certificates.read_certificate(der)
 
