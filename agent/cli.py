@@ -12,7 +12,7 @@ COMMANDS = {
     "explain": "show what each stage of the pipeline sees in one code",
     "verify": "verify codes in bulk: JSON lines in, JSON lines out",
     "queue": "list, retry and export what has not been delivered",
-    "trust": "show the trust list in use, or refresh it",
+    "trust": "show the trust list in use, refresh it, import public ones",
     "scanners": "list, test and calibrate scanners",
     "console": "print a link to the kiosk or staff page, or make the staff's PIN",
 }

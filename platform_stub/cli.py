@@ -12,7 +12,8 @@ import segno
 
 from platform_stub import clock, keys
 from platform_stub import commands as terminal_commands
-from platform_stub.issuing import issuer, repository
+from platform_stub.issuing import imported, issuer, repository
+from platform_stub.issuing.imported import ImportInvalid
 from platform_stub.issuing.issuer import Issuer
 from platform_stub.issuing.national import NationalCodes
 from platform_stub.issuing.repository import Repository
@@ -51,7 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except* (UsageWrong, MqttUsageWrong, PlaceInvalid) as group:
         print(f"scanward-platform: {_first(group)}", file=sys.stderr)
         status = 2
-    except* (LayoutInvalid, KeyUnusable, RegistrationInvalid, DatabaseBroken, PasswordUnusable, OSError) as group:
+    except* (
+        LayoutInvalid, KeyUnusable, RegistrationInvalid, ImportInvalid, DatabaseBroken, PasswordUnusable, OSError,
+    ) as group:  # fmt: skip
         print(f"scanward-platform: {_first(group)}", file=sys.stderr)
         status = 1
     return status
@@ -108,6 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     publish = commands.add_parser("publish", help="sign keys, revocations and policy as a new version")
     publish.add_argument("directory", type=Path, metavar="DIR")
     publish.set_defaults(command=_publish)
+    _add_import(commands)
     return parser
 
 
@@ -133,6 +137,17 @@ def _add_terminal_commands(commands: "argparse._SubParsersAction[argparse.Argume
     told = commands.add_parser("commands", help="list the newest commands and what came of them")
     told.add_argument("directory", type=Path, metavar="DIR")
     told.set_defaults(command=_commands)
+
+
+def _add_import(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    take = commands.add_parser("import", help="take keys and revocations of public trust lists, and publish")
+    take.add_argument("directory", type=Path, metavar="DIR")
+    take.add_argument(
+        "--from", dest="trust_list", type=Path, metavar="FILE", help="a trust-list.json; replaces the last"
+    )
+    take.add_argument("--revoked", type=Path, metavar="FILE", help="a revoked.bin; replaces the last")
+    take.add_argument("--withdraw", action="store_true", help="instead: take out all that was imported")
+    take.set_defaults(command=_import)
 
 
 def _add_mint_arguments(mint: argparse.ArgumentParser) -> None:
@@ -282,6 +297,34 @@ def _revoke(args: argparse.Namespace) -> None:
 
 def _publish(args: argparse.Namespace) -> None:
     print(f"published as version {_repository(args.directory).publish(clock.now_s())}")
+
+
+def _import(args: argparse.Namespace) -> None:
+    if args.withdraw == bool(args.trust_list or args.revoked):
+        raise UsageWrong("give --from FILE, --revoked FILE or both; or --withdraw alone")
+    empty = imported.encode(imported.Imported())
+    trust_list = empty if args.withdraw else _read_file(args.trust_list, imported.TRUST_LIST_BYTES_MAX)
+    revoked = b"" if args.withdraw else _read_file(args.revoked, imported.REVOKED_BYTES_MAX)
+    if args.trust_list is not None and not imported.parse_imported(trust_list or b"").keys:
+        raise ImportInvalid(f"{args.trust_list}: no key of a public family is in it; --withdraw takes the old ones out")
+    version, before, now = _repository(args.directory).take(trust_list, revoked, clock.now_s())
+    for family, count in now.families().items():
+        print(f"{count} keys of {family} (before: {before.families().get(family, 0)})")
+    for family in before.families().keys() - now.families().keys():
+        print(f"no keys of {family} any more (before: {before.families()[family]})")
+    for family, count in now.left_out:
+        print(f"{count} entries of {family} were left out: they are never taken from a file")
+    print(f"{len(now.revocations)} card revocation lists; published as version {version}")
+
+
+def _read_file(path: Path | None, bytes_max: int) -> bytes | None:
+    if path is None:
+        return None
+    with path.open("rb") as file:
+        data = file.read(bytes_max + 1)
+    if len(data) > bytes_max:
+        raise ImportInvalid(f"{path}: more than {bytes_max} bytes")
+    return data
 
 
 def _repository(directory: Path) -> Repository:

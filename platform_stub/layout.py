@@ -1,9 +1,9 @@
 """The platform's directory: what lies where, and how an empty one becomes a platform.
 
 platform.toml: issuer and birth. keys/: private keys, 0600. policy.toml: what is signed as policy. revoked.bin: sorted
-8-byte prefixes. terminals/: registrations. commands/: left for the running platform. mqtt/: passwords, the broker's
-configuration and store. repository/: TUF. root.json: for the terminals. platform.sqlite: the rest, unless
-database.toml names a server (place.py).
+8-byte prefixes. imported.json, imported-revoked.bin: of public trust lists. terminals/: registrations. commands/: left
+for the running platform. mqtt/: passwords, the broker's configuration and store. repository/: TUF. root.json: for the
+terminals. platform.sqlite: the rest, unless database.toml names a server (place.py).
 """
 
 import contextlib
@@ -36,6 +36,8 @@ class Layout:
         self.repository = self.directory / "repository"
         self.policy = self.directory / "policy.toml"
         self.revoked = self.directory / "revoked.bin"
+        self.imported = self.directory / "imported.json"
+        self.imported_revoked = self.directory / "imported-revoked.bin"
         self.root = self.directory / "root.json"
         self.commands = self.directory / "commands"
         self.mqtt = self.directory / "mqtt"

@@ -1,9 +1,10 @@
-"""`scanward trust`: show the trust list on this terminal, or refresh it (the agent does so by itself)."""
+"""`scanward trust`: show the trust list on this terminal, refresh it (the agent does so by itself), import others."""
 
 import argparse
 import json
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 LATEST_MS_MAX = 253_402_300_799_999  # the end of the year 9999
 KEYS_SHOWN_MAX = 1_000
 TIME_WANTED = "a time of the form EARLIEST,LATEST in milliseconds; LATEST may be empty"
+ISSUER_CHARACTERS_SHOWN = 40  # in line with the others; longer ones are shown whole
+IMPORT_FORMATS = ("dcc", "did", "vci", "jwks", "pem", "eu-revocation")
 TRUST_FOLDER = "trust"  # in the state directory, as agent/app.py has it
 T = TypeVar("T")
 
@@ -41,7 +44,7 @@ class TrustUnreadable(Exception):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the two actions and their options."""
+    """Declare the actions and their options."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     show = actions.add_parser("show", help="show what this terminal trusts; asks no network")
     where = show.add_mutually_exclusive_group(required=True)
@@ -71,6 +74,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     refresh.add_argument("--root-floor", type=version, default=0, metavar="N", help="refuse a root below this")
     refresh.add_argument("--offline", action="store_true", help="verify what is on this terminal, without any network")
     refresh.add_argument("--timeout", type=float, default=120.0, metavar="SECONDS", help="give up after this long")
+    _add_import(actions.add_parser("import", help="read a public trust list into an unsigned trust-list.json"))
+
+
+def _add_import(parser: argparse.ArgumentParser) -> None:
+    """Declare what importing.py does, without loading it: the refresher does not pay for it."""
+    add = parser.add_argument
+    add("--from", dest="source_files", type=Path, nargs="+", required=True, metavar="FILE", help="the list, as fetched")
+    add("--format", required=True, choices=IMPORT_FORMATS, help="what the list is (docs/trust.md)")
+    add("--out", type=Path, metavar="FILE", help="the trust-list.json to write")
+    add("--into", type=Path, metavar="FILE", help="a trust-list.json whose other entries stay; may be that of --out")
+    add("--issuer", metavar="NAME", help="whose keys these are, where the list does not say")
+    add("--family", choices=("hcert", "aadhaar", "vds-nc"), help="what the keys of a pem file are for")
+    add("--crl", type=Path, nargs="+", metavar="FILE", help="jwks: the issuer's card revocation lists")
+    add("--domain", action="append", metavar="NAME", help="did: a trust domain to take, again for more (DCC)")
+    add("--signed-by", type=Path, metavar="FILE", help="dcc: check the list's signature with this certificate or key")
+    add("--keep-expired", action="store_true", help="take hcert signers that ended over 30 days ago")
+    add("--source", metavar="NAME", help="replace the entries of this name (made from format, family and issuer)")
+    add("--out-revoked", type=Path, metavar="FILE", help="eu-revocation: the revoked.bin to write")
+    add("--into-revoked", type=Path, metavar="FILE", help="eu-revocation: a revoked.bin whose entries stay")
+    add("--report", type=Path, metavar="FILE", help="write what was taken and why the rest was refused, as JSON")
+    add("--json", action="store_true", help="print that report")
 
 
 def _argument(read: Callable[[str], T], wanted: str) -> Callable[[str], T]:
@@ -105,7 +129,11 @@ def version_number(text: str) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Show or refresh; return 0 if that worked."""
+    """Do one action; return 0 if that worked."""
+    if args.action == "import":
+        from agent.commands import importing  # noqa: PLC0415  # the refresher has no use for it
+
+        return importing.run(args)
     return _show(args) if args.action == "show" else _refresh(args)
 
 
@@ -205,6 +233,7 @@ def _shown(bundle: Path, manifest: Manifest, content: Content, now: Interval) ->
         "verified_at": _utc(manifest.verified.earliest_ms // 1000),
         "keys": [_key(key) for key in content.trust_list.keys[:KEYS_SHOWN_MAX]],
         "keys_total": len(content.trust_list.keys),
+        "families": dict(sorted(Counter(key.family for key in content.trust_list.keys).items())),
         "revoked": len(content.revoked),
         "policy_version": content.policy.version,
         "steps": {name: _step(step) for name, step in content.policy.steps.items()},
@@ -232,11 +261,17 @@ def _print(shown: dict[str, object], content: Content) -> None:
     print(f"{shown['freshness']}; the signed metadata expires {shown['expires_at']}")
     print(f"root {shown['root_version']}, timestamp {shown['timestamp_version']}, verified {shown['verified_at']}")
     print(f"{shown['revoked']} revoked; {shown['keys_total']} keys:")
-    for key in content.trust_list.keys[:KEYS_SHOWN_MAX]:
+    keys = content.trust_list.keys[:KEYS_SHOWN_MAX]
+    for family, count in sorted(Counter(key.family for key in content.trust_list.keys).items()):
+        print(f"  {count} {family}")
+    width = max((min(len(key.issuer), ISSUER_CHARACTERS_SHOWN) for key in keys), default=0)
+    for key in keys:
         validity = f"{_utc(key.not_before_s)} to {_utc(key.not_after_s)}"
         usage = ",".join(sorted(key.usage))
         issuer = "".join(c if c.isprintable() else "?" for c in key.issuer)
-        print(f"  {key.family:<8}  {issuer:<8}  {key.key_id.hex():<16}  {key.alg:<6}  {usage:<16}  {validity}")
+        print(f"  {key.family:<8}  {issuer:<{width}}  {key.key_id.hex():<16}  {key.alg:<6}  {usage:<16}  {validity}")
+    if len(content.trust_list.keys) > KEYS_SHOWN_MAX:
+        print(f"  and {len(content.trust_list.keys) - KEYS_SHOWN_MAX} more")
     print(f"policy {shown['policy_version']}:")
     for name, step in content.policy.steps.items():
         parts = [f"verified {' '.join(sorted(step.verified)) or '-'}"]

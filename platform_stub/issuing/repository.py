@@ -25,6 +25,8 @@ from tuf.api.metadata import (  # type: ignore[attr-defined]
 
 from platform_stub import keys
 from platform_stub.files import write_file
+from platform_stub.issuing import imported
+from platform_stub.issuing.imported import Imported, ImportInvalid
 from platform_stub.layout import Layout, LayoutInvalid
 
 TRUST_LIST, REVOKED, POLICY = "trust-list.json", "revoked.bin", "policy.toml"
@@ -83,6 +85,31 @@ class Repository:
             write_file(self._layout.revoked, b"".join(sorted(prefixes)))
         return self.publish(now_s)
 
+    def take(self, keys_file: bytes | None, revoked: bytes | None, now_s: int) -> tuple[int, Imported, Imported]:
+        """Put public keys, public revocations or both in the place of those taken before, and publish.
+
+        Returns the version, what was there before, what there is now. Raises ImportInvalid: then nothing has changed.
+        """
+        with self._layout.locked("revocations"):
+            before = imported.read_imported(self._layout.imported)
+            now = imported.parse_imported(keys_file) if keys_file is not None else before
+            self._require_size(now, imported.parse_prefixes(revoked) if revoked is not None else None)
+            if keys_file is not None:
+                write_file(self._layout.imported, imported.encode(now))
+            if revoked is not None:
+                write_file(self._layout.imported_revoked, revoked)
+        return self.publish(now_s), before, now
+
+    def _require_size(self, taken: Imported, revoked: bytes | None) -> None:
+        """Check that terminals could read the next version. Raises ImportInvalid."""
+        issuer, born_at_s = self._layout.read_issuer(), self._layout.read_birth_s()
+        size = len(self._trust_list(issuer, born_at_s, self._at(born_at_s), 2**63 - 1, taken))
+        if size > imported.TRUST_LIST_BYTES_MAX:
+            raise ImportInvalid(f"the list would have {size} bytes; terminals read {imported.TRUST_LIST_BYTES_MAX}")
+        entries = len(self._read_revoked()) * PREFIX_BYTES + len(revoked or b"")
+        if entries > imported.REVOKED_BYTES_MAX:
+            raise ImportInvalid(f"revoked.bin would have {entries} bytes; terminals read {imported.REVOKED_BYTES_MAX}")
+
     def renew_timestamp(self, now_s: int) -> bool:
         """Sign the timestamp again where it ends within 12 hours; say whether it was."""
         with self._layout.locked("repository"):
@@ -104,7 +131,7 @@ class Repository:
         )
         digest = targets.signed.targets[TRUST_LIST].hashes["sha256"]
         entries = json.loads((self._targets / f"{digest}.{TRUST_LIST}").read_bytes())["keys"]
-        return {"receipt", "command", "verification"} <= {use for entry in entries for use in entry["usage"]}
+        return {"receipt", "command", "verification"} <= {use for entry in entries for use in entry.get("usage", ())}
 
     def timestamp(self) -> bytes:
         """Return timestamp.json as it is now."""
@@ -122,8 +149,8 @@ class Repository:
         """Write targets, then metadata from the inside out: the timestamp, last, makes the new version the one."""
         targets = Targets(version=version, expires=now + LONG)
         content = {
-            TRUST_LIST: self._trust_list(issuer, born_at_s, now, version),
-            REVOKED: b"".join(sorted(self._read_revoked())),
+            TRUST_LIST: self._trust_list(issuer, born_at_s, now, version, self._read_imported()),
+            REVOKED: b"".join(sorted(self._read_revoked() | self._read_revoked(self._layout.imported_revoked))),
             POLICY: self._read_policy(),
         }
         for name, data in content.items():
@@ -142,8 +169,8 @@ class Repository:
         timestamp.snapshot_meta = MetaFile(version=snapshot_version)
         write_file(self._metadata / "timestamp.json", self._sign(timestamp, "timestamp"))
 
-    def _trust_list(self, issuer: str, born_at_s: int, now: datetime, version: int) -> bytes:
-        """Return trust-list.json: the public half of the issuer, receipt, command, verification and seal keys."""
+    def _trust_list(self, issuer: str, born_at_s: int, now: datetime, version: int, public: Imported) -> bytes:
+        """Return trust-list.json: the public half of the platform's own keys, and keys of public trust lists."""
         born = self._at(born_at_s)
         validity = {"not_before": _text(born - timedelta(days=1)), "not_after": _text(born + LONG)}
         uses: list[tuple[str, str, list[str]]] = [
@@ -161,7 +188,10 @@ class Repository:
                 "family": family, "issuer": issuer, "kid": keys.key_id(spki).hex(), "alg": keys.alg_of(key),
                 "spki": base64.b64encode(spki).decode(), "usage": usage, **validity,
             })  # fmt: skip
+        entries.extend(public.keys)
         about = {"format": "scanward-trust-list-1", "version": version, "issued_at": _text(now), "keys": entries}
+        if public.revocations:
+            about["revocations"] = public.revocations
         return (json.dumps(about, indent=1) + "\n").encode()
 
     def _read_policy(self) -> bytes:
@@ -174,13 +204,21 @@ class Repository:
             raise LayoutInvalid(f"{self._layout.policy}: more than {POLICY_BYTES_MAX} bytes")
         return data
 
-    def _read_revoked(self) -> set[bytes]:
+    def _read_imported(self) -> Imported:
         try:
-            data = self._layout.revoked.read_bytes()
+            return imported.read_imported(self._layout.imported)
+        except ImportInvalid as error:
+            raise LayoutInvalid(str(error)) from error
+
+    def _read_revoked(self, path: Path | None = None) -> set[bytes]:
+        """Read the platform's own revocations, or those of another file, which need not be there."""
+        where = path or self._layout.revoked
+        try:
+            data = where.read_bytes() if path is None or path.exists() else b""
         except OSError as error:
-            raise LayoutInvalid(f"{self._layout.revoked}: {error.strerror}") from error
+            raise LayoutInvalid(f"{where}: {error.strerror}") from error
         if len(data) % PREFIX_BYTES:
-            raise LayoutInvalid(f"{self._layout.revoked}: not a whole number of {PREFIX_BYTES}-byte prefixes")
+            raise LayoutInvalid(f"{where}: not a whole number of {PREFIX_BYTES}-byte prefixes")
         return {data[i : i + PREFIX_BYTES] for i in range(0, len(data), PREFIX_BYTES)}
 
     def _read_timestamp(self) -> Timestamp:

@@ -54,6 +54,7 @@ def test_show_prints_what_is_trusted_and_how_fresh_it_is(shown_state, capsys, af
     assert shown["freshness"] == freshness
     assert shown["age_s"] == after_s
     assert shown["revoked"] == 5
+    assert shown["families"] == {"ehc": 1, "platform": 2}
     assert shown["policy_version"] == 3
     assert shown["steps"]["dispensing"] == {"verified": ["ehc.dynamic"], "provisional": [], "confirm": "pharmacist"}
     kids = [entry["kid"] for entry in ENTRIES]
@@ -72,7 +73,17 @@ def test_show_prints_what_is_trusted_and_how_fresh_it_is(shown_state, capsys, af
 def test_show_is_readable_by_people(shown_state, capsys):
     assert main(["trust", "show", "--state", str(shown_state), "--now", f"{START_MS},"]) == 0
     out = capsys.readouterr().out
-    for text in ("trust list 17", "fresh", "5 revoked", "3 keys", ENTRIES[0]["kid"], "policy 3", "dispensing"):
+    for text in (
+        "trust list 17",
+        "fresh",
+        "5 revoked",
+        "3 keys",
+        "1 ehc",
+        "2 platform",
+        ENTRIES[0]["kid"],
+        "policy 3",
+        "dispensing",
+    ):
         assert text in out
 
 

@@ -4,15 +4,17 @@ The law: a key verifies with its own algorithm alone, and a bad signature is Fal
 SM2 is left to sm2.py.
 """
 
+import warnings
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.hashes import SHA256, HashAlgorithm
+from cryptography.utils import CryptographyDeprecationWarning
 
 from agent.adapters.keys.public_keys import read_public_key
-from agent.core.trust_list import AlgorithmUnavailable, Certificate, VerificationKey
+from agent.core.trust_list import AlgorithmUnavailable, Certificate, CertificateRefused, VerificationKey
 
 SIGNATURE_BYTES = 64
 _P256_ORDER = bytes.fromhex("FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551")  # SEC 2, §2.4.2
@@ -105,7 +107,30 @@ def build_key(alg: str, spki: bytes) -> VerificationKey:
 
 
 def read_certificate(der: bytes) -> Certificate:
-    """Read an X.509 certificate (certificates.py). Raises CertificateRefused."""
+    """Read an X.509 certificate of a trust list: strictly, or where that fails leniently (lenient_certificates.py).
+
+    Raises CertificateRefused.
+    """
+    try:
+        return read_certificate_strictly(der)
+    except CertificateRefused:
+        from agent.adapters.keys import lenient_certificates  # noqa: PLC0415  # few lists need it: 2 MB
+
+        return lenient_certificates.read_certificate(der)
+
+
+def read_certificate_strictly(der: bytes) -> Certificate:
+    """Read an X.509 certificate (certificates.py); what the library only warns of is refused as well.
+
+    Raises CertificateRefused.
+    """
+    from cryptography.x509 import InvalidVersion  # noqa: PLC0415  # likewise
+
     from agent.adapters.keys import certificates  # noqa: PLC0415  # an agent whose list has none loads nothing for them
 
-    return certificates.read_certificate(der)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", CryptographyDeprecationWarning)
+        try:
+            return certificates.read_certificate(der)
+        except (CryptographyDeprecationWarning, InvalidVersion) as error:
+            raise CertificateRefused("not a certificate as the standard has it") from error

@@ -1,0 +1,91 @@
+"""One trust-list.json of what was there and what an import took.
+
+The law: a source's entries are replaced as a whole, so that a key its list no longer has is trusted no longer; other
+sources' entries stay, and where two name the same key the newer import has it.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from agent.core.codes.json_text import JsonInvalid, decode_object
+from agent.core.public_lists.intake import EntryRefused, Intake, ListUnreadable, utc
+from agent.core.trust_list import KEYS_OF_ONE_ID_MAX
+
+FORMAT = "scanward-trust-list-1"
+MANY_FAMILY = "hcert"  # whose ids may name several keys
+
+
+@dataclass(frozen=True, slots=True)
+class Combined:
+    """The new list. replaced: entries of before that the import has too; removed: those its source no longer has."""
+
+    value: dict[str, Any]
+    replaced: int
+    removed: int
+
+
+def read_existing(data: bytes) -> dict[str, Any]:
+    """Return a trust-list.json, of which only what combining needs is looked at. Raises ListUnreadable."""
+    try:
+        value = decode_object(data)
+    except JsonInvalid as error:
+        raise ListUnreadable(f"not a trust list: {error}") from error
+    if value.get("format") != FORMAT or type(value.get("version")) is not int:
+        raise ListUnreadable(f"not a trust list of the format {FORMAT}")
+    for name in ("keys", "revocations"):
+        entries = value.get(name, [])
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise ListUnreadable(f"not a trust list: {name} is not a list of objects")
+    return value
+
+
+def combine(existing: dict[str, Any], intake: Intake) -> Combined:
+    """Put what was taken into a list read by `read_existing`, or into {}; refuse what would not fit beside the rest."""
+    taken = {_key(entry) for entry in intake.entries}
+    listed = {_name(entry) for entry in intake.revocations}
+    before = existing.get("keys", [])
+    kept = [e for e in before if e.get("source") != intake.choices.source and _key(e) not in taken]
+    lists = [
+        entry
+        for entry in existing.get("revocations", [])
+        if entry.get("source") != intake.choices.source and _name(entry) not in listed
+    ]
+    _refuse_crowded(kept, intake)
+    replaced = sum(_key(entry) in taken for entry in before)
+    value = existing | {
+        "format": FORMAT,
+        "version": existing.get("version", 0) + 1,
+        "issued_at": utc(intake.choices.now_s),
+        "keys": kept + intake.entries,
+        "revocations": lists + intake.revocations,
+    }
+    return Combined(value, replaced, len(before) - len(kept) - replaced)
+
+
+def _refuse_crowded(kept: list[dict[str, Any]], intake: Intake) -> None:
+    """Refuse entries beside which another source has too many others of the same name."""
+    names = Counter(_id(entry) for entry in kept)
+    fitting = list[dict[str, Any]]()
+    for entry in intake.entries:
+        if names[_id(entry)] < (KEYS_OF_ONE_ID_MAX if entry["family"] == MANY_FAMILY else 1):
+            names[_id(entry)] += 1
+            fitting.append(entry)
+        else:
+            refused = EntryRefused("too-many-of-one-id", "another source has other keys with this key id")
+            intake.refuse("combined", refused, entry["issuer"], bytes.fromhex(entry["kid"]))
+    intake.entries[:] = fitting
+
+
+def _name(entry: dict[str, Any]) -> tuple[Any, ...]:
+    return entry.get("family"), entry.get("issuer"), entry.get("kid")
+
+
+def _id(entry: dict[str, Any]) -> tuple[Any, ...]:
+    return (entry.get("family"), entry.get("kid")) if entry.get("family") == MANY_FAMILY else _name(entry)
+
+
+def _key(entry: dict[str, Any]) -> tuple[Any, ...]:
+    certificates = entry.get("x5c")
+    first = certificates[0] if isinstance(certificates, list) and certificates else None
+    return *_name(entry), entry.get("spki"), first

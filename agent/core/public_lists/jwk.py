@@ -1,0 +1,70 @@
+"""JSON Web Keys (RFC 7517) of trust lists: a P-256 point as its SubjectPublicKeyInfo, and the thumbprint (RFC 7638).
+
+The law: coordinates are 32 bytes each (RFC 7518 §6.2.1.2), and a private key in a public list is refused aloud.
+"""
+
+import base64
+import binascii
+import hashlib
+import re
+from typing import Any
+
+from agent.core.public_lists.intake import EntryRefused
+
+COORDINATE_BYTES = 32
+_P256_HEAD = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200")  # RFC 5480 §2: the curve by name
+_BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
+
+
+def base64url_of(text: object) -> bytes | None:
+    """Decode base64url without padding (RFC 7515 §2), in its one form; None for anything else."""
+    if not isinstance(text, str) or not _BASE64URL.fullmatch(text) or len(text) % 4 == 1:
+        return None
+    data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_")
+    return data if base64.urlsafe_b64encode(data).rstrip(b"=") == text.encode() else None
+
+
+def require_public(jwk: dict[str, Any]) -> None:
+    """Refuse a private or symmetric key. Raises EntryRefused."""
+    if "d" in jwk or "k" in jwk:
+        raise EntryRefused("private-key", "the list gives a secret away: tell whoever publishes it")
+
+
+def p256_spki(jwk: dict[str, Any]) -> bytes:
+    """Return a P-256 key as DER. Whether the point lies on the curve is for whoever builds the key.
+
+    Raises EntryRefused.
+    """
+    if jwk.get("kty") != "EC":
+        raise EntryRefused("key-unsupported", "not an elliptic curve key (kty EC)")
+    if jwk.get("crv") != "P-256":
+        raise EntryRefused("curve-unsupported", "only P-256 is supported")
+    x, y = base64url_of(jwk.get("x")), base64url_of(jwk.get("y"))
+    if x is None or y is None or len(x) != COORDINATE_BYTES or len(y) != COORDINATE_BYTES:
+        raise EntryRefused("coordinates-malformed", f"x and y are {COORDINATE_BYTES} bytes each in base64url")
+    return _P256_HEAD + b"\x04" + x + y
+
+
+def is_of(jwk: dict[str, Any], spki: bytes) -> bool:
+    """Say whether a JWK's coordinates, however badly written, name the point of a P-256 SubjectPublicKeyInfo.
+
+    Real lists pad, sign-extend and cut them; as numbers they must agree all the same.
+    """
+    if len(spki) != len(_P256_HEAD) + 1 + 2 * COORDINATE_BYTES or "x" not in jwk:
+        return True  # nothing to compare
+    point = spki[-2 * COORDINATE_BYTES :]
+    for name, expected in (("x", point[:COORDINATE_BYTES]), ("y", point[COORDINATE_BYTES:])):
+        text = jwk.get(name)
+        try:
+            written = base64.urlsafe_b64decode(f"{text}".rstrip("=") + "=" * (-len(f"{text}".rstrip("=")) % 4))
+        except (ValueError, binascii.Error):
+            return False
+        if int.from_bytes(written, "big") != int.from_bytes(expected, "big"):
+            return False
+    return True
+
+
+def thumbprint(jwk: dict[str, Any]) -> bytes:
+    """Return the SHA-256 thumbprint of an EC key whose members were checked (RFC 7638 §3.2)."""
+    canonical = f'{{"crv":"{jwk["crv"]}","kty":"EC","x":"{jwk["x"]}","y":"{jwk["y"]}"}}'
+    return hashlib.sha256(canonical.encode()).digest()

@@ -1,0 +1,88 @@
+"""An import beside what was there: a source is replaced whole, other sources stay, the newer has a key both name."""
+
+import json
+
+import pytest
+
+from agent.adapters.keys.verification import build_key, read_certificate
+from agent.core.public_lists import dcc, smart
+from agent.core.public_lists.combining import combine, read_existing
+from agent.core.public_lists.intake import ListUnreadable
+from agent.core.trust_entries import parse_trust_list
+from fakes.public_lists import crl, gateway_entry, intake, refused, vci_snapshot
+from fakes.signers import b64, certificate, ec_key, jwk_of
+from fakes.trust_content import ENTRIES, trust_list
+
+DERS = [certificate(ec_key(str(number))) for number in range(3)]
+JWK = jwk_of(ec_key("issuer"), crlVersion=1)
+ISSUER = "https://cards.example"
+
+
+def dccs(*ders, source="dcc", **more):
+    one = intake(source=source)
+    dcc.read(json.dumps([gateway_entry(der, **more) for der in ders]).encode(), one)
+    return one
+
+
+def cards(*crls, source="vci"):
+    one = intake(source=source)
+    smart.read_directory(vci_snapshot({ISSUER: ([JWK], list(crls))}), one)
+    return one
+
+
+def parsed(value):
+    return parse_trust_list(json.dumps(value).encode(), build_key, read_certificate)
+
+
+def kids(value):
+    return [entry["kid"] for entry in value["keys"]]
+
+
+def test_an_import_is_a_trust_list_that_terminals_read():
+    value = combine({}, dccs(*DERS)).value
+    one = parsed(value)
+    assert (one.version, one.issued_at_s, len(one.of_family("hcert"))) == (1, 1_795_248_000, 3)
+    assert all(key.key is not None for key in one.keys)
+
+
+def test_a_key_that_its_list_no_longer_has_is_trusted_no_longer():
+    first = combine({}, dccs(*DERS)).value
+    second = combine(first, dccs(DERS[0]))
+    assert (second.replaced, second.removed) == (1, 2)
+    assert second.value["version"] == 2
+    assert kids(second.value) == kids(first)[:1]
+
+
+def test_other_sources_and_the_platform_s_own_keys_stay():
+    existing = read_existing(trust_list(7))
+    value = combine(combine(existing, cards(crl(JWK, ["a"]))).value, dccs(DERS[0])).value
+    assert kids(value)[: len(ENTRIES)] == [entry["kid"] for entry in ENTRIES]
+    assert [entry["family"] for entry in value["keys"]][len(ENTRIES) :] == ["shc", "hcert"]
+    assert len(value["revocations"]) == 1
+    assert len(parsed(value).keys) == len(ENTRIES) + 2
+
+
+def test_the_newer_import_has_a_key_and_a_revocation_list_that_both_name():
+    first = combine({}, cards(crl(JWK, ["a"]))).value
+    second = combine(first, cards(crl(JWK, ["a", "b"], ctr=2), source="jwks"))
+    assert (second.replaced, second.removed) == (1, 0)
+    assert [(entry["ctr"], entry["source"]) for entry in second.value["revocations"]] == [(2, "jwks")]
+    third = combine(second.value, cards(source="other"))
+    assert [entry["ctr"] for entry in third.value["revocations"]] == [2], "no newer list: the old one stays"
+
+
+def test_a_ninth_key_of_one_id_is_refused_beside_another_source_s():
+    kid = b64(b"8 bytes.")
+    first = combine({}, dccs(*(certificate(ec_key(f"n{n}")) for n in range(8)), kid=kid)).value
+    one = dccs(DERS[0], source="other", kid=kid)
+    assert len(combine(first, one).value["keys"]) == 8
+    assert refused(one) == [("combined", "too-many-of-one-id")]
+    assert one.accepted == 0
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"[]", b"{}", b'{"format": "scanward-trust-list-1", "version": 1, "keys": 7}', b'{"format": "x"}']
+)
+def test_what_is_no_trust_list_is_not_added_to(data):
+    with pytest.raises(ListUnreadable, match="not a trust list"):
+        read_existing(data)

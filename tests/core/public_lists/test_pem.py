@@ -1,0 +1,88 @@
+"""PEM files: certificates and keys of Aadhaar, VDS-NC and single signers."""
+
+import os
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from agent.core.public_lists import pem
+from agent.core.public_lists.intake import ListUnreadable
+from fakes import signers
+from fakes.public_lists import intake, refused
+from fakes.signers import b64, certificate, ec_key, rsa_key, spki_of
+
+KEY = ec_key("signer")
+RSA = rsa_key()
+
+
+def read(*blocks, family="hcert", **choices):
+    one = intake(family=family, **choices)
+    pem.read(b"".join(blocks), one)
+    return one
+
+
+def test_aadhaar_s_certificate_or_key_is_pinned_with_its_dates_where_it_has_any():
+    one = read(
+        signers.pem(certificate(RSA, ends=2027)), signers.pem(spki_of(rsa_key()), "PUBLIC KEY"), family="aadhaar"
+    )
+    assert one.refused == []
+    assert [(e["issuer"], e["alg"], e.get("not_after")) for e in one.entries] == [
+        ("UIDAI", "RS256", "2027-01-01T00:00:00Z"), ("UIDAI", "RS256", None),
+    ]  # fmt: skip
+    assert [reason for _, reason in refused(read(signers.pem(certificate(KEY)), family="aadhaar"))] == [
+        "curve-unsupported"
+    ]
+
+
+def test_an_authority_of_vds_nc_is_taken_whole_a_signer_by_its_key():
+    authority = certificate(ec_key("384", ec.SECP384R1()), is_authority=True, hash_alg=hashes.SHA384())
+    one = read(signers.pem(authority), signers.pem(certificate(KEY)), family="vds-nc", issuer="XXA")
+    assert one.entries[0]["x5c"] == [b64(authority)]
+    assert one.entries[0]["alg"] == "ES384"
+    assert one.entries[1]["spki"] == b64(spki_of(KEY))
+    assert {entry["issuer"] for entry in one.entries} == {"XXA"}
+    assert [r for _, r in refused(read(signers.pem(authority), family="vds-nc"))] == ["issuer-missing"]
+
+
+def test_a_single_signer_is_of_its_certificate_s_country():
+    der = certificate(KEY, country="XB")
+    one = read(signers.pem(der))
+    assert (one.entries[0]["issuer"], one.entries[0]["kid"]) == ("XB", signers.kid_of(der).hex())
+    assert read(der).entries == one.entries, "the same as DER"
+
+
+def test_a_private_key_is_refused_aloud():
+    secret = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    one = read(secret, signers.pem(certificate(KEY)))
+    assert refused(one) == [("[0]", "private-key")]
+    assert len(one.entries) == 1
+
+
+@pytest.mark.parametrize("data", [b"", b"text", b"-----BEGIN CERTIFICATE-----\nAAAA"])
+def test_a_file_without_a_block_is_refused_as_a_whole(data):
+    with pytest.raises(ListUnreadable):
+        read(data)
+
+
+def test_a_file_does_not_say_what_its_keys_are_for():
+    with pytest.raises(ListUnreadable, match="--family"):
+        read(signers.pem(certificate(KEY)), family=None)
+
+
+@pytest.mark.parametrize(
+    "block", [signers.pem(b"none"), signers.pem(b"", "CERTIFICATE REQUEST"), b"\x30\x03\x02\x01\x00"]
+)
+def test_a_block_that_is_nothing_of_the_kind_is_named(block):
+    assert refused(read(block)) == [("[0]", "not-a-certificate")]
+
+
+def test_the_public_aadhaar_test_key_is_taken():
+    folder = os.environ.get("SCANWARD_VECTORS")
+    if not folder:
+        pytest.skip("SCANWARD_VECTORS names no folder with aadhaar/ in it (docs/conformance.md)")
+    for name in ("testPublicKey.pem", "testCertificate.pem"):
+        one = read((Path(folder) / "aadhaar" / name).read_bytes(), family="aadhaar")
+        assert (len(one.entries), one.refused) == (1, [])
