@@ -1,0 +1,35 @@
+"""German e-prescription DataMatrix pictures of gematik: each is read, and what it holds stays data.
+
+`…sample…` is a prescription: told apart as one, and without a proof of its own. All others are hostile or damaged: they
+are read, and neither verified nor taken for anything that works.
+"""
+
+from pathlib import Path
+
+from conformance.command import Line, Runner, say
+from conformance.material import files, trust_list
+from conformance.result import Findings, Result
+
+NAME, FOLDER = "gematik", "gematik-datamatrix"
+NOW = "2024-09-01T00:00:00Z"
+_PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"}
+
+
+def run(folder: Path, runner: Runner) -> Findings:
+    """Judge every picture: that it is read, then what it is."""
+    taken = [path for path in files(folder) if path.suffix in _PICTURES]
+    not_taken = [(path, f"a {path.suffix or 'nameless'} file") for path in files(folder) if path not in taken]
+    answers = runner.verify([Line(path.name, None, path, NOW) for path in taken], trust_list([]))
+    results = list[Result]()
+    for path, reading in zip(taken, runner.read(taken), strict=True):
+        read = "read" if reading.codes else f"not read{f': {reading.trouble}' if reading.trouble else ''}"
+        results.append(Result(f"{path.name}#picture", ("read",), read))
+        is_prescription = "sample" in path.stem
+        expected = ("unverifiable",) if is_prescription else ("refused decode.", "refused family.")
+        answer = answers[path.name]
+        facts = frozenset({f"family {answer['family']}"})
+        got = say(answer)
+        if is_prescription and answer["family"] != "e-prescription":
+            got = f"taken for {answer['family']}: {got}"
+        results.append(Result(path.name, expected, got, facts))
+    return Findings(results, not_taken)
