@@ -1,4 +1,4 @@
-"""What has been revoked: cards and keys, as prefixes of SHA-256. Look-ups only.
+"""What has been revoked: cards, keys and health certificates, as prefixes of SHA-256. Look-ups only.
 
 Whether the bytes may be believed (TUF) is for the trust store.
 """
@@ -38,6 +38,10 @@ class RevocationList:
     def has_card(self, card: bytes) -> bool:
         """Say whether the card of these 32 raw bytes is revoked."""
         return self._has(hashlib.sha256(b"card" + card).digest())
+
+    def has_dcc(self, hash_: bytes) -> bool:
+        """Say whether a health certificate is revoked by one of its hashes, 16 bytes as the EU's lists have them."""
+        return self._has(hashlib.sha256(b"dcc" + hash_).digest())
 
     def has_kid(self, family: str, key_id: bytes) -> bool:
         """Say whether a family's key is revoked. Ask only about keys of the trust list: the answers are kept."""

@@ -128,7 +128,8 @@ def _credential_key(
             raise TrustListInvalid(f"{place}.spki: not the key of the certificate in x5c")
         spki = certificate.spki
     key: VerificationKey | None = None
-    if certificate is None or not certificate.is_authority:
+    # An authority's key signs certificates alone, but for hcert: there a country may have one key for both.
+    if certificate is None or not certificate.is_authority or entry.family == "hcert":
         key = _key(entry.alg, spki, f"{place}.{'spki' if certificate is None else 'x5c'}", build_key)
     usage = entry.usage or frozenset()
     return TrustedKey(

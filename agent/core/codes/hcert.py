@@ -1,0 +1,257 @@
+"""HCERT, the EU's Digital COVID Certificate and the WHO's GDHCN: "HC1:" + base45 of a compressed, signed CWT.
+
+Read as issuers write it (eHealth Network, Electronic Health Certificate Specification; RFC 8392; RFC 9052). The law:
+the trust list's key decides the algorithm and who the issuer is; only what the signature covers is believed; nothing is
+ever fetched, and a key that comes with the code is no key. Verification, in this order:
+
+1. Text: "HC1:", other versions are refused; base45 (RFC 9285) of what a QR code holds; one whole zlib stream (RFC 1950)
+   that makes at most INFLATED_BYTES_MAX bytes. Uncompressed ones are refused: the specification has none.
+2. Envelope: COSE_Sign1, tagged or not; alg ES256 or PS256, protected; kid protected, else unprotected
+   (tolerant_cose.py).
+3. Claims: exp (4) and iat (6), whole or broken seconds up to the year 9999, exp not before iat; iss (1), if there, a
+   text; a container (-260) that says something (dcc.py). Its schema is not checked.
+4. Keys: every key of the trust list with this kid, this algorithm and, where iss names a country, of that country.
+5. Signature over header and payload as received, with each of those keys (key ids are short and may name several).
+6. What that key may do: usage for each kind that is stated, by the trust list and by its certificate; valid now, and
+   when the code was issued.
+7. Time: not certainly after exp, not certainly before iat.
+8. Revocation of the key and of the certificate, by any of the EU's three hashes.
+"""
+
+import hashlib
+import math
+import re
+
+from msgspec.structs import replace
+
+from agent.core.codes import base45, dcc, inflate, tolerant_cbor, tolerant_cose
+from agent.core.codes.cose import CoseInvalid, HeaderInvalid
+from agent.core.codes.countries import country_named, two_letters
+from agent.core.codes.family import Fact, Family, Refused
+from agent.core.codes.validity import (
+    is_expiry_certain,
+    is_time_vague,
+    require_in_time,
+    require_key_valid,
+    require_unrevoked,
+)
+from agent.core.revocation import RevocationList
+from agent.core.scan import Scan
+from agent.core.time_interval import Interval
+from agent.core.trust_list import Certificate, Trust, TrustedKey
+from agent.core.verdict import Claims, Code, Outcome, Trace, Verdict
+
+NAME = "hcert"
+PREFIX = "HC1:"
+TEXT_CHARACTERS_MAX = base45.CHARACTERS_MAX
+INFLATED_BYTES_MAX = 8_192
+"""Real codes have 350 to 900 bytes, at most 1.5 times what is compressed; a QR code's text holds 2,861 compressed."""
+
+_ISS, _EXP, _IAT, _HCERT = 1, 4, 6, -260  # RFC 8392 §4; -260: hcert
+_VERSION = re.compile(r"HC[0-9]{1,4}:")
+_ISSUER_CHARACTERS_MAX = 80
+_SECONDS_MAX = 253_402_300_799  # the last second of the year 9999: milliseconds of our days are far beyond
+_SIGNED_HASH_BYTES = 16
+_VERIFIED = Outcome.VERIFIED  # Python 3.11 is slow to look it up
+
+_ARCS = ("1.3.6.1.4.1.1847.2021.1", "1.3.6.1.4.1.0.1847.2021.1")  # as specified now and before; both are in use
+_USAGES = {f"{arc}.{number}": kind for arc in _ARCS for number, kind in ((1, "t"), (2, "v"), (3, "r"))}
+_ICAO_ARC = "2.23.136.1.1."  # keys of travel documents: one that names no use here is not for health certificates
+
+
+def recognise(text: str, scan: Scan) -> Code | None:
+    """Recognise by the prefix, as it is: any version of it, lower case is another code."""
+    return Code(NAME, text) if text.startswith("HC") and _VERSION.match(text) else None
+
+
+def verify(code: Code, trust: Trust | None, now: Interval, trace: Trace | None) -> Verdict:
+    """Verify in the order of the module's docstring. Raises Refused."""
+    # 1, 2
+    envelope = _envelope(code.text)
+    if trace:
+        trace("header", f"alg {envelope.alg}, kid {envelope.key_id.hex()}")
+    # 3
+    unproven, content = _claims(envelope)
+    container = dcc.read_container(content)
+    if not container.kinds:
+        raise Refused("decode.claims", unproven, detail="hcert (-260) holds nothing that can be read")
+    if trace:
+        issuer = "not given" if unproven.issuer is None else ascii(unproven.issuer)
+        trace("decode", f"issuer {issuer}, iat {unproven.issued_at_s}, exp {unproven.expires_at_s}")
+    # 4
+    candidates = _candidates(envelope, unproven, trust)
+    if trace:
+        trace("key", ", ".join(f"{key.alg} of {key.issuer}" for key in candidates))
+    # 5, 6
+    text = "\n".join(container.ids).encode() or None
+    trusted, claims = _signer(envelope, candidates, unproven, container.kinds, text, content, now)
+    if trace:
+        trace("signature", f"valid, by {trusted.issuer}")
+    # 7
+    require_in_time(claims, now)
+    unchecked: tuple[str, ...] = ("time",) if is_time_vague(now) and not is_expiry_certain(claims, now) else ()
+    if trace:
+        trace("time", "too vague to vouch for the expiry" if unchecked else "within the code's and the key's life")
+    # 8
+    revoked = trust.revoked if trust else None
+    if revoked is None:
+        unchecked += ("revocation",)
+    else:
+        require_unrevoked(revoked, claims, trusted)
+        _require_certificate_unrevoked(revoked, claims, envelope, unproven.issuer, container.ids)
+    if trace:
+        trace("revocation", "no list at hand" if revoked is None else "neither the key nor the certificate is revoked")
+    return Verdict(NAME, _VERIFIED, "ok", claims, unchecked)
+
+
+def _envelope(text: str) -> tolerant_cose.ForeignSign1:
+    """Steps 1 and 2."""
+    if not text.startswith(PREFIX):
+        raise Refused("decode.version", detail="another version than HC1")
+    if len(text) > TEXT_CHARACTERS_MAX:
+        raise Refused("decode.over-long", detail=f"{len(text)} characters, at most {TEXT_CHARACTERS_MAX}")
+    try:
+        token = inflate.inflate(base45.decode(text[len(PREFIX) :]), inflate.ZLIB, INFLATED_BYTES_MAX)
+        return tolerant_cose.decode_sign1(token)
+    except base45.Base45Invalid as error:
+        raise Refused("decode.base45", detail=str(error)) from error
+    except inflate.InflateOverLong as error:
+        raise Refused("decode.over-long", detail=str(error)) from error
+    except inflate.InflateInvalid as error:
+        raise Refused("decode.inflate", detail=str(error)) from error
+    except HeaderInvalid as error:
+        raise Refused("decode.header", detail=str(error)) from error
+    except CoseInvalid as error:
+        raise Refused("decode.cose", detail=str(error)) from error
+
+
+def _claims(envelope: tolerant_cose.ForeignSign1) -> tuple[Claims, object]:
+    """Step 3: what the code says of itself, unproven (issuer: iss), and its container."""
+    try:
+        fields = tolerant_cbor.decode_map(envelope.payload)
+    except tolerant_cbor.ForeignCborInvalid as error:
+        raise Refused("decode.cbor", detail=str(error)) from error
+    issuer = fields.get(_ISS)
+    if issuer is not None and (not isinstance(issuer, str) or len(issuer) > _ISSUER_CHARACTERS_MAX):
+        raise Refused("decode.claims", detail=f"iss (1) is not a text of at most {_ISSUER_CHARACTERS_MAX} characters")
+    expires_at_s, issued_at_s = _instant(fields.get(_EXP), "exp (4)"), _instant(fields.get(_IAT), "iat (6)")
+    if expires_at_s < issued_at_s:
+        raise Refused("decode.lifetime", detail="exp (4) is before iat (6)")
+    return Claims(None, issuer, envelope.key_id, issued_at_s, expires_at_s), fields.get(_HCERT)
+
+
+def _instant(value: object, name: str) -> int:
+    """Return whole seconds, rounded down. `type(x) is`, not isinstance: a bool is an int to Python."""
+    if type(value) is not int and not (type(value) is float and math.isfinite(value)):
+        raise Refused("decode.claims", detail=f"{name} is missing or no number of seconds")
+    if not 0 <= value <= _SECONDS_MAX:
+        raise Refused("decode.claims", detail=f"{name} is not in seconds up to the year 9999")
+    return int(value)
+
+
+def _candidates(
+    envelope: tolerant_cose.ForeignSign1, claims: Claims, trust: Trust | None
+) -> tuple[TrustedKey, ...] | list[TrustedKey]:
+    """Step 4. At most KEYS_OF_ONE_ID_MAX."""
+    if trust is None:
+        raise Refused("key.no-trust-list", claims, detail="no trust list")
+    named = trust.trust_list.find_all(NAME, envelope.key_id)
+    if not named:
+        raise Refused("key.unknown", claims, detail="the trust list has no key with this id")
+    ours = [key for key in named if _is_of_issuer(key, claims.issuer)]
+    if not ours:
+        raise Refused("key.other-issuer", claims, detail="iss (1) names a country whose key this is not")
+    fitting = [key for key in ours if key.alg == envelope.alg]
+    if not fitting:
+        raise Refused("key.algorithm-mismatch", claims, detail=f"the key is for {ours[0].alg}")
+    if all(key.key is None for key in fitting):
+        raise Refused(f"key.{envelope.alg.lower()}-unavailable", claims, detail="this machine lacks the algorithm")
+    return fitting
+
+
+def _is_of_issuer(key: TrustedKey, issuer: str | None) -> bool:
+    """Say whether a code that calls its issuer this may be signed with the key.
+
+    iss is a country by the specification, in two letters; some authorities write their own name ("CNAM", "CH BAG"),
+    which claims no country. The verdict names the issuer as the trust list does, whatever iss says.
+    """
+    if issuer is None or issuer == key.issuer:
+        return True
+    country = country_named(issuer.upper())
+    if country is None or country == country_named(key.issuer.upper()):
+        return True
+    certificate = key.certificate
+    return certificate is not None and country == country_named((certificate.country or "").upper())
+
+
+def _signer(
+    envelope: tolerant_cose.ForeignSign1,
+    candidates: tuple[TrustedKey, ...] | list[TrustedKey],
+    unproven: Claims,
+    kinds: frozenset[str],
+    text: bytes | None,
+    content: object,
+    now: Interval,
+) -> tuple[TrustedKey, Claims]:
+    """Steps 5 and 6: the first key that signed it and may; else the first reason why one that signed it may not."""
+    message = envelope.to_be_signed()
+    reason: Refused | None = None
+    for trusted in candidates:
+        if trusted.key is None or not trusted.key.verify(envelope.signature, message):
+            continue
+        claims = replace(unproven, issuer=trusted.issuer, text=text, content=content)
+        try:
+            _require_usage(trusted, kinds, claims)
+            require_key_valid(trusted, claims, now)
+        except Refused as refused:
+            reason = reason or refused
+            continue
+        return trusted, claims
+    raise reason or Refused("signature.invalid", unproven, detail="invalid")
+
+
+def _require_usage(trusted: TrustedKey, kinds: frozenset[str], claims: Claims) -> None:
+    """Check that the key may state all that is stated. Without a limit it may."""
+    if trusted.usage and not kinds <= trusted.usage:
+        raise Refused("key.usage", claims, detail="the trust list has the key for other kinds of certificate")
+    if trusted.certificate is not None and not _is_for(trusted.certificate, kinds):
+        raise Refused("key.usage", claims, detail="the signer's certificate is for other kinds of certificate")
+
+
+def _is_for(certificate: Certificate, kinds: frozenset[str]) -> bool:
+    """Say whether a certificate's extended key usages allow these kinds: with none of ours, they do."""
+    if not certificate.usages:
+        return True
+    found = {_USAGES[usage] for usage in certificate.usages if usage in _USAGES}
+    if found:
+        return kinds <= found
+    return not any(usage.startswith(_ICAO_ARC) for usage in certificate.usages)
+
+
+def _require_certificate_unrevoked(
+    revoked: RevocationList,
+    claims: Claims,
+    envelope: tolerant_cose.ForeignSign1,
+    iss: str | None,
+    ids: tuple[str, ...],
+) -> None:
+    """Step 8: the EU's hashes SIGNATURE, UCI and COUNTRYCODEUCI.
+
+    Of an ECDSA signature only r is hashed: (r, N - s) is as valid as (r, s), and anybody can make one from the other.
+    """
+    signature = envelope.signature
+    countries = {code for code in (iss, claims.issuer, two_letters(claims.issuer or "")) if code}
+    named = [signature[: len(signature) // 2] if envelope.alg == "ES256" else signature]
+    for name in ids:
+        named.append(name.encode())
+        named += [(country + name).encode() for country in countries]
+    if any(revoked.has_dcc(hashlib.sha256(thing).digest()[:_SIGNED_HASH_BYTES]) for thing in named):
+        raise Refused("revoked.certificate", claims, detail="the certificate is revoked")
+
+
+def describe(claims: Claims) -> tuple[Fact, ...]:
+    """Return what the container says, for people: kind, country, dates; name, birth and certificate id are personal."""
+    return dcc.describe_container(claims.content)
+
+
+FAMILY = Family(NAME, recognise, verify, describe)
