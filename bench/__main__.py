@@ -9,8 +9,8 @@ import sys
 import time
 
 MODULES = (
-    "verifying", "scanning", "camera", "ledger", "pipeline", "delivery", "drain", "mqtt", "ingest", "console", "page",
-    "process", "camera_loop", "endurance",
+    "verifying", "shc", "scanning", "camera", "ledger", "pipeline", "delivery", "drain", "mqtt", "ingest", "console",
+    "page", "process", "camera_loop", "endurance",
 )  # fmt: skip
 
 

@@ -12,6 +12,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from agent.core.codes.jwk import thumbprint
+from agent.core.rid_lists import RidList, read_rid_list
 from agent.core.trust_list import (
     TRUST_LIST_BYTES_MAX,
     X25519_SPKI_HEAD,
@@ -46,6 +48,18 @@ class _KeyEntry(msgspec.Struct, frozen=True):
     not_before: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
     not_after: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
     usage: frozenset[str] | None = None
+    crl_version: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] | None = None
+
+
+class _RevocationEntry(msgspec.Struct, frozen=True):
+    """An issuer's list of revoked cards as it published it: what it says itself is read by rid_lists.py."""
+
+    family: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]{1,16}$")]
+    issuer: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+    kid: str
+    method: object = None
+    ctr: object = None
+    rids: object = None
 
 
 class _TrustListFile(msgspec.Struct, frozen=True):
@@ -53,6 +67,7 @@ class _TrustListFile(msgspec.Struct, frozen=True):
     version: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
     issued_at: Annotated[datetime, msgspec.Meta(tz=True)]
     keys: list[_KeyEntry]
+    revocations: list[_RevocationEntry] = []
 
 
 def parse_trust_list(
@@ -79,7 +94,7 @@ def parse_trust_list(
             keys.append(_credential_key(entry, place, build_key, read_certificate))
         else:
             keys.append(_inert_key(entry, place))
-    return TrustList(file.version, int(file.issued_at.timestamp()), tuple(keys))
+    return TrustList(file.version, int(file.issued_at.timestamp()), tuple(keys), _rid_lists(file.revocations))
 
 
 def _platform_key(entry: _KeyEntry, place: str, build_key: KeyBuilder) -> TrustedKey:
@@ -127,14 +142,41 @@ def _credential_key(
         if spki and spki != certificate.spki:
             raise TrustListInvalid(f"{place}.spki: not the key of the certificate in x5c")
         spki = certificate.spki
+    if entry.family == "shc":
+        _require_thumbprint(key_id, spki, place)
     key: VerificationKey | None = None
     # An authority's key signs certificates alone, but for hcert: there a country may have one key for both.
     if certificate is None or not certificate.is_authority or entry.family == "hcert":
         key = _key(entry.alg, spki, f"{place}.{'spki' if certificate is None else 'x5c'}", build_key)
     usage = entry.usage or frozenset()
     return TrustedKey(
-        entry.family, entry.issuer, key_id, entry.alg, usage, not_before_s, not_after_s, spki, key, certificate
-    )
+        entry.family, entry.issuer, key_id, entry.alg, usage, not_before_s, not_after_s, spki, key, certificate,
+        entry.crl_version,
+    )  # fmt: skip
+
+
+def _require_thumbprint(key_id: bytes, spki: bytes, place: str) -> None:
+    """Check that an shc key is named as its framework has it: by its JWK thumbprint."""
+    try:
+        named = thumbprint(spki)
+    except ValueError as error:
+        raise TrustListInvalid(f"{place}: {error}") from error
+    if key_id != named:
+        raise TrustListInvalid(f"{place}.kid: not the JWK thumbprint of its key (RFC 7638)")
+
+
+def _rid_lists(entries: list[_RevocationEntry]) -> tuple[RidList, ...]:
+    """Read every list of revoked cards; two for one key are none that can be used."""
+    found = dict[tuple[str, str, bytes], RidList]()
+    for index, entry in enumerate(entries):
+        if not _KID.fullmatch(entry.kid):
+            raise TrustListInvalid(f"revocations[{index}].kid: lower-case hexadecimal, 1 to 64 bytes")
+        name = (entry.family, entry.issuer, bytes.fromhex(entry.kid))
+        if name in found:
+            found[name] = RidList(*name, 0, {}, "there are two for this key")
+        else:
+            found[name] = read_rid_list(*name, entry.method, entry.ctr, entry.rids)
+    return tuple(found.values())
 
 
 def _inert_key(entry: _KeyEntry, place: str) -> TrustedKey:

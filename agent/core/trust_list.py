@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from agent.core.revocation import RevocationList
+from agent.core.rid_lists import RidList
 from agent.core.steps import Policy
 from agent.core.time_interval import Interval
 
@@ -99,7 +100,7 @@ class TrustedKey:
 
     usage: of a credential's family, empty means for everything. key is None for keys that verify nothing here: X25519
     (data keys are sealed to it), an algorithm this machine lacks, a family this agent does not know, an authority's.
-    certificate: where the entry brought one.
+    certificate: where the entry brought one. crl_version: of an shc key whose issuer revokes cards (rid_lists.py).
     """
 
     family: str
@@ -112,11 +113,12 @@ class TrustedKey:
     spki: bytes
     key: VerificationKey | None
     certificate: Certificate | None = None
+    crl_version: int | None = None
 
 
 @dataclass(frozen=True)
 class TrustList:
-    """The keys. version rises with every issue; issued_at_s is when.
+    """The keys, and which cards of them are revoked. version rises with every issue; issued_at_s is when.
 
     Raises TrustListInvalid where one family, issuer and key id names two keys (hcert's may, up to KEYS_OF_ONE_ID_MAX).
     """
@@ -124,9 +126,11 @@ class TrustList:
     version: int
     issued_at_s: int
     keys: tuple[TrustedKey, ...] = ()
+    rid_lists: tuple[RidList, ...] = ()
     _by_name: Mapping[tuple[str, str, bytes], TrustedKey] = field(init=False, repr=False, compare=False)
     _by_id: Mapping[tuple[str, bytes], tuple[TrustedKey, ...]] = field(init=False, repr=False, compare=False)
     _by_issuer: Mapping[tuple[str, str], tuple[TrustedKey, ...]] = field(init=False, repr=False, compare=False)
+    _rid_lists: Mapping[tuple[str, str, bytes], RidList] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         by_name = dict[tuple[str, str, bytes], TrustedKey]()
@@ -142,10 +146,15 @@ class TrustList:
         object.__setattr__(self, "_by_name", by_name)
         object.__setattr__(self, "_by_id", {name: tuple(keys) for name, keys in by_id.items()})
         object.__setattr__(self, "_by_issuer", {name: tuple(keys) for name, keys in by_issuer.items()})
+        object.__setattr__(self, "_rid_lists", {(one.family, one.issuer, one.key_id): one for one in self.rid_lists})
 
     def find(self, family: str, issuer: str, key_id: bytes) -> TrustedKey | None:
         """Return the key of exactly this family, issuer and key id."""
         return self._by_name.get((family, issuer, key_id))
+
+    def rid_list(self, family: str, issuer: str, key_id: bytes) -> RidList | None:
+        """Return the list of revoked cards for this key, or None where none is at hand."""
+        return self._rid_lists.get((family, issuer, key_id))
 
     def find_all(self, family: str, key_id: bytes) -> tuple[TrustedKey, ...]:
         """Return every key of a family with this id, whoever the issuer."""

@@ -7,6 +7,7 @@ from agent.core.codes.ehc1 import FAMILY as EHC1
 from agent.core.codes.family import Family
 from agent.core.codes.hcert import FAMILY as HCERT
 from agent.core.codes.national import FAMILY as NATIONAL
+from agent.core.codes.shc import FAMILY as SHC
 from agent.core.scan import SCAN_BYTES_MAX, Scan, ScanFault
 from agent.core.verdict import Code
 
@@ -16,6 +17,7 @@ UNREADABLE = "unreadable"
 FAMILIES: tuple[Family, ...] = (
     EHC1,  # a prefix of its own
     HCERT,  # likewise
+    SHC,  # a prefix of its own; the head of a JWS; the name in a file of cards
     NATIONAL,  # 64 hexadecimal digits
 )
 """In the order they are tried: what has a prefix of its own first, then the longer shape before the shorter."""
