@@ -77,8 +77,8 @@ def _print(trial: Trial, took_s: float) -> None:
         print(f"   UNEXPLAINED {result.id}: {result.got}, not {' or '.join(result.expected)}; {facts}")
     for why in trial.reckoning.stale:
         print(f"   STALE explanation of {why.id or why.fact}: nothing of it is {why.got} against the suite any more")
-    for path, why in trial.not_taken:
-        print(f"   not taken: {path}: {why}")
+    for path, trouble in trial.not_taken:
+        print(f"   not taken: {path}: {trouble}")
 
 
 if __name__ == "__main__":

@@ -59,7 +59,9 @@ def section(trial: Trial) -> str:
         fact = members[0][1].fact
         what = f"{_cell(fact)}: " if fact else ""
         said = ", ".join(sorted({why.got for _, why in members}))
-        rows.append(f"| {len(members)} | {what}{_ids([r.id for r, _ in members])} | {_cell(said)} | {_cell(reason)} |\n")
+        rows.append(
+            f"| {len(members)} | {what}{_ids([r.id for r, _ in members])} | {_cell(said)} | {_cell(reason)} |\n"
+        )
     return f"### {trial.suite}\n\n| cases | which | we say | why |\n| --- | --- | --- | --- |\n{''.join(rows)}"
 
 

@@ -8,7 +8,7 @@ kept back from the developers.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from conformance.result import Result
+from conformance.result import Result, begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,16 @@ class Explanation:
 
     def explains(self, result: Result) -> bool:
         """Say whether this is why we differ."""
-        is_said = result.got == self.got or result.got.startswith(f"{self.got} ")
-        return not result.agrees and is_said and self.is_about(result)
+        return not result.agrees and begins(result.got, self.got) and self.is_about(result)
+
+    def is_refuted_by(self, result: Result) -> bool:
+        """Say whether this case shows that there is nothing to explain: it is meant, and we say what the suite wants.
+
+        A case that must be refused for another reason may have the property, too.
+        """
+        if not self.is_about(result) or not result.agrees:
+            return False
+        return self.id is not None or result.got.split(" ")[0] != self.got.split(" ")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +69,5 @@ def reckon(suite: str, results: Sequence[Result], explanations: Sequence[Explana
         else:
             explained.append((result, why))
     used = {id(why) for _, why in explained}
-    stale = [
-        why for why in ours if id(why) not in used and any(why.is_about(result) for result in results)
-    ]
+    stale = [why for why in ours if id(why) not in used and any(why.is_refuted_by(result) for result in results)]
     return Reckoning(agreed, explained, unexplained, stale)

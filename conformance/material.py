@@ -109,7 +109,9 @@ def algorithm_of(spki: bytes, *, rsa_as: str) -> str:
         case ed25519.Ed25519PublicKey():
             return "EdDSA"
         case ec.EllipticCurvePublicKey():
-            return {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}.get(key.curve.name, key.curve.name)
+            return {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}.get(
+                key.curve.name, key.curve.name
+            )
         case _:
             return "unknown"
 

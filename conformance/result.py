@@ -5,6 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 
+def begins(got: str, words: str) -> bool:
+    """Say whether an answer begins with these words, whole; with a part of a reason where they end with a dot."""
+    return got == words or got.startswith(words if words.endswith(".") else (f"{words} ", f"{words}:", f"{words},"))
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """One case. id: its file in the suite's folder, then #what where one file asserts several things.
@@ -22,10 +27,7 @@ class Result:
     @property
     def agrees(self) -> bool:
         """Say whether we said what the suite allows."""
-        return any(
-            self.got == words or self.got.startswith(words if words.endswith(".") else f"{words} ")
-            for words in self.expected
-        )
+        return any(begins(self.got, words) for words in self.expected)
 
 
 @dataclass(frozen=True, slots=True)

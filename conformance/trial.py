@@ -25,9 +25,7 @@ class Trial:
         return bool(self.reckoning.cases) and not self.reckoning.unexplained and not self.reckoning.stale
 
 
-def try_suite(
-    name: str, vectors: Path, runner: Runner, explanations: Sequence[Explanation] = EXPLANATIONS
-) -> Trial:
+def try_suite(name: str, vectors: Path, runner: Runner, explanations: Sequence[Explanation] = EXPLANATIONS) -> Trial:
     """Run one suite of SUITES on a folder of suites."""
     suite = SUITES[name]
     folder = vectors / suite.FOLDER

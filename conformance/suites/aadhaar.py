@@ -37,7 +37,9 @@ def run(folder: Path, runner: Runner) -> Findings:
                 found = [Line(id_, None, path, NOW)]
             else:
                 codes = _CODE.findall(read_text(path))
-                found = [Line(id_ if len(codes) == 1 else f"{id_}#{n}", code, None, NOW) for n, code in enumerate(codes)]
+                found = [
+                    Line(id_ if len(codes) == 1 else f"{id_}#{n}", code, None, NOW) for n, code in enumerate(codes)
+                ]
         except NotUnderstood as error:
             not_taken.append((path, str(error)))
             continue

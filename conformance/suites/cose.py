@@ -61,14 +61,14 @@ def _judge(data: bytes, aad: bytes, key: Any) -> str:
     try:
         message = tolerant_cose.decode_sign1(data)
     except CoseInvalid as error:
-        return f"invalid {error}"
+        return f"invalid: {error}"
     try:
         spki = spki_of_jwk(_plain(key))
         trusted = build_key(alg := algorithm_of(spki, rsa_as="PS256"), spki)
     except (NotUnderstood, AlgorithmUnavailable, ValueError):
-        return "invalid no key of ours"
+        return "invalid: no key of ours"
     if message.alg != alg:
-        return "invalid another algorithm than the key's"
+        return "invalid: another algorithm than the key's"
     signed = sig_structure(message.protected, aad, message.payload)
     return "valid" if trusted.verify(message.signature, signed) else "invalid"
 

@@ -1,4 +1,4 @@
-"""The EU's test data for Digital COVID Certificates: per file a code, its signer's certificate, a clock and expectations.
+"""The EU's test data for Digital COVID Certificates: per file a code, its signer's certificate, a clock, expectations.
 
 What a flag of EXPECTEDRESULTS means for a verdict stands in _GATES. The flags about the JSON schema are no gate: the
 source itself says that they cannot be relied on. Each case is judged with its own certificate, listed under its own key
@@ -27,6 +27,7 @@ from conformance.command import Answer, Line, Reading, Runner, say
 from conformance.material import (
     Entry,
     NotUnderstood,
+    algorithm_of,
     certificate_entry,
     der_of,
     files,
@@ -53,7 +54,11 @@ _GATES: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 """Flag -> what must be said where it is false, in the order of verification. None false: verified."""
 _NOT_GATES = ("EXPECTEDSCHEMAVALIDATION", "EXPECTEDVALIDOBJECT", "EXPECTEDVALIDJSON", "EXPECTEDENCODE")
-_KEY_USAGES = tuple(f"1.3.6.1.4.1.{arc}1847.2021.1.{kind}" for arc in ("", "0.") for kind in (1, 2, 3))
+_KEY_USAGES = {
+    f"1.3.6.1.4.1.{arc}1847.2021.1.{number}": kind
+    for arc in ("", "0.")
+    for number, kind in ((1, "t"), (2, "v"), (3, "r"))
+}
 AS_TEXT = "reads its text"
 
 
@@ -81,9 +86,7 @@ def run(folder: Path, runner: Runner) -> Findings:
     results = [
         Result(case.id, case.expected, say(answers[case.id]), case.facts) for case in cases if case.code is not None
     ]
-    results += [
-        _of_picture(case, reading, answers) for case, reading in zip(with_picture, readings, strict=True)
-    ]
+    results += [_of_picture(case, reading, answers) for case, reading in zip(with_picture, readings, strict=True)]
     return Findings(sorted(results, key=lambda result: result.id), not_taken)
 
 
@@ -119,8 +122,8 @@ def _read(path: Path, folder: Path, pictures: Path) -> _Case:
     if code is None and picture is None:
         raise NotUnderstood("neither a code nor a picture of one")
     der = _certificate(context.get("CERTIFICATE"))
-    entry = None if der is None else certificate_entry("hcert", _issuer(der, file, path.relative_to(folder)), der)
     cose = _look(code or "")
+    entry = None if der is None else certificate_entry("hcert", _issuer(der, cose, path.relative_to(folder)), der)
     now, told = _clock(context.get("VALIDATIONCLOCK"), cose)
     facts = _facts(cose, der, entry, now) | told
     expected = next((must for flag, must in _GATES if flags.get(flag) is False), None)
@@ -165,17 +168,13 @@ def _certificate(found: object) -> bytes | None:
         return None
 
 
-def _issuer(der: bytes, file: Mapping[str, Any], path: Path) -> str:
-    """Return whose key it is: the certificate's country, else the country of the certificate's data, else the folder."""
+def _issuer(der: bytes, cose: Mapping[str, Any], path: Path) -> str:
+    """Return whose key it is: the certificate's country, or where it names none what the code says, or the folder."""
     certificate = _parsed(der)
+    claimed = cose.get("iss")
     if certificate is not None and certificate.country:
         return certificate.country
-    data = file.get("JSON")
-    for kind in "vtr":
-        entries = data.get(kind) if isinstance(data, dict) else None
-        if isinstance(entries, list) and entries and isinstance(entries[0], dict) and entries[0].get("co"):
-            return str(entries[0]["co"])
-    return path.parts[0][:2].upper()
+    return claimed if isinstance(claimed, str) and 0 < len(claimed) <= 255 else path.parts[0][:2].upper()
 
 
 def _parsed(der: bytes) -> Certificate | None:
@@ -186,7 +185,7 @@ def _parsed(der: bytes) -> Certificate | None:
 
 
 def _look(code: str) -> dict[str, Any]:
-    """Return alg, kid, iss, iat and exp as another reader of CBOR sees them, as far as it gets; for facts and clocks."""
+    """Return what another reader of CBOR sees in a code, as far as it gets: alg, kid, iss, iat, exp, kind."""
     found = dict[str, Any]()
     try:
         data = base45.decode(code.removeprefix(PREFIX))
@@ -198,6 +197,7 @@ def _look(code: str) -> dict[str, Any]:
         found |= {"alg": protected.get(1), "kid": protected.get(4, unprotected.get(4))}
         claims = cbor2.loads(payload)
         found |= {"iss": claims.get(1), "exp": claims.get(4), "iat": claims.get(6)}
+        found["kind"] = next((kind for kind in "tvr" if claims[-260][1].get(kind)), None)
     except (ValueError, zlib.error, cbor2.CBORError, TypeError, AttributeError, IndexError, KeyError, OverflowError):
         pass  # such a code must be refused, and says nothing of itself
     return found
@@ -237,8 +237,11 @@ def _facts(cose: Mapping[str, Any], der: bytes | None, entry: Entry | None, now:
     certificate = None if der is None else _parsed(der)
     if der is None or certificate is None:
         return frozenset(facts | {"no certificate" if der is None else "a certificate that cannot be read"})
-    if not certificate.usages.intersection(_KEY_USAGES):
-        facts.add("the certificate names no key usage of this family")
+    kinds = {_KEY_USAGES[usage] for usage in certificate.usages if usage in _KEY_USAGES}
+    if kinds and cose.get("kind") not in kinds:
+        facts.add("the certificate is not for this kind of code")
+    if algorithm_of(certificate.spki, rsa_as="PS256") not in {"ES256", "PS256"}:
+        facts.add("the certificate's key is neither on P-256 nor RSA")
     if not certificate.not_before_s <= at_s <= certificate.not_after_s:
         facts.add("the certificate is not valid at the clock")
     if iat is not None and not certificate.not_before_s <= iat <= certificate.not_after_s:
@@ -282,15 +285,27 @@ def _answers(cases: list[_Case], runner: Runner) -> dict[str, Answer]:
 
 def _of_picture(case: _Case, reading: Reading, answers: Mapping[str, Answer]) -> Result:
     """Compare what a picture says with the text it was made from, and its verdict with the text's."""
-    id_ = f"{case.id}#picture"
+    id_, facts = f"{case.id}#picture", case.facts
     texts = [data.decode("utf-8", "replace") for data, _ in reading.codes]
     answer = answers[id_]
     if case.code is None:
-        return Result(id_, case.expected, say(answer), case.facts)
-    if case.code not in texts:
-        got = "reads otherwise" if texts else f"not read{f': {reading.trouble}' if reading.trouble else ''}"
+        return Result(id_, case.expected, say(answer), facts)
+    if not texts:
+        got = f"not read{f': {reading.trouble}' if reading.trouble else ''}"
+    elif case.code not in texts:
+        got = f"reads another code, {say(answer)}"
+        if any(_is_another_issue(text, case.code) for text in texts):
+            facts |= {"the picture holds the code as issued another time"}
     elif {**answer, "id": None} != {**answers[case.id], "id": None}:
         got = f"judged otherwise than its text: {say(answer)}"
     else:
         got = AS_TEXT
-    return Result(id_, (AS_TEXT,) if case.is_legible else ("not read", "reads otherwise"), got, case.facts)
+    return Result(id_, (AS_TEXT,) if case.is_legible else ("not read", "reads another"), got, facts)
+
+
+def _is_another_issue(text: str, code: str) -> bool:
+    """Say whether two codes are of one signer and kind, and of two moments."""
+    one, other = _look(text), _look(code)
+    return (
+        "iat" in one and one["iat"] != other.get("iat") and all(one[n] == other.get(n) for n in ("kid", "iss", "kind"))
+    )

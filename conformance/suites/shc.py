@@ -121,7 +121,9 @@ def _examples(folder: Path, runner: Runner, trust: bytes) -> _Judged:
     for number, parts in digits.items():
         ordered = [_read(path).strip() for _, path in sorted(parts)]
         texts |= {(number, at): text for (at, _), text in zip(sorted(parts), ordered, strict=True)}
-        id_ = parts[0][1].relative_to(folder).as_posix() if len(parts) == 1 else f"spec-examples/example-{number}-f-parts"
+        id_ = (
+            parts[0][1].relative_to(folder).as_posix() if len(parts) == 1 else f"spec-examples/example-{number}-f-parts"
+        )
         lines.append(Line(id_, ordered[0] if len(parts) == 1 else ordered, None, NOW))
         expected[id_] = _must(number)
     answers = runner.verify(lines, trust)
@@ -142,7 +144,9 @@ def _of_pictures(folder: Path, pictures: list[Path], texts: dict[tuple[str, int]
             at = int(re.sub(r"\D", "", path.stem.rpartition("-")[2]) or 0)
             text = texts.get((shape["number"] if shape else "", at))
             said = [data.decode("utf-8", "replace") for data, _ in reading.codes]
-            got = AS_TEXT if text in said else "reads otherwise" if said else f"not read: {reading.trouble or 'no code'}"
+            got = (
+                AS_TEXT if text in said else "reads otherwise" if said else f"not read: {reading.trouble or 'no code'}"
+            )
             facts = frozenset({"no digits beside it"} if text is None else ())
             results.append(Result(path.relative_to(folder).as_posix(), (AS_TEXT,), got, facts))
     return results

@@ -66,7 +66,9 @@ def _of_botan(path: Path) -> list[Result]:
             (curve if name in _CURVE_FIELDS else about)[name] = value
         if name == "Signature":
             case = curve | about
-            facts = frozenset({f"hash {case['Hash']}", "curve of SM2" if case["Oid"] == _RECOMMENDED else "another curve"})
+            facts = frozenset(
+                {f"hash {case['Hash']}", "curve of SM2" if case["Oid"] == _RECOMMENDED else "another curve"}
+            )
             message, signature = bytes.fromhex(case["Msg"]), bytes.fromhex(case["Signature"])
             got = _agent(_point(case), case["Ident"].encode(), message, signature)
             results.append(Result(f"{path.name}#{len(results) + 1}", ("valid",), got, facts))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from agent.adapters.keys import rsa
 from agent.adapters.keys.verification import build_key
 from agent.core.codes import jws
 from agent.core.trust_list import AlgorithmUnavailable, VerificationKey
@@ -16,10 +17,12 @@ from conformance.result import Findings, Result
 
 NAME, FOLDER = "wycheproof", "wycheproof"
 NO_KEY = "no key"
+OURS = ("ES256", "EdDSA", "PS256", "RS256")
 _EXPECTED = {"valid": ("valid",), "invalid": ("invalid", NO_KEY), "acceptable": ("valid", "invalid", NO_KEY)}
 _EDWARDS = {"edwards25519": "EdDSA", "curve25519": "EdDSA", "Ed25519": "EdDSA"}
 
-Group, Test = Mapping[str, Any], Mapping[str, Any]
+Group = Mapping[str, Any]
+Test = Mapping[str, Any]
 Judge = Callable[[Group], tuple[frozenset[str], Callable[[Test], str]]]
 """A group -> what is so of all its cases, and what we say of one."""
 
@@ -51,6 +54,7 @@ def _of_file(path: Path) -> list[Result]:
 
 
 def _signatures(alg: str, facts: frozenset[str], spki: bytes) -> tuple[frozenset[str], Callable[[Test], str]]:
+    """Judge bare signatures with one key."""
     key = _key(alg, spki)
 
     def say(test: Test) -> str:
@@ -58,7 +62,17 @@ def _signatures(alg: str, facts: frozenset[str], spki: bytes) -> tuple[frozenset
             return key
         return "valid" if key.verify(bytes.fromhex(test["sig"]), bytes.fromhex(test["msg"])) else "invalid"
 
-    return facts | {f"alg {alg}"}, say
+    return facts | _about(alg), say
+
+
+def _about(alg: str) -> frozenset[str]:
+    return frozenset({f"alg {alg}"} if alg in OURS else {f"alg {alg}", "another algorithm than ours"})
+
+
+def _bits(group: Group) -> frozenset[str]:
+    bits = group.get("keySize")
+    is_ours = isinstance(bits, int) and rsa.BITS_MIN <= bits <= rsa.BITS_MAX
+    return frozenset() if is_ours else frozenset({f"an RSA key outside {rsa.BITS_MIN} to {rsa.BITS_MAX} bits"})
 
 
 def _key(alg: str, spki: bytes) -> VerificationKey | str:
@@ -88,12 +102,12 @@ def _eddsa(group: Group) -> tuple[frozenset[str], Callable[[Test], str]]:
 def _pss(group: Group) -> tuple[frozenset[str], Callable[[Test], str]]:
     salted = (group.get("sha"), group.get("mgf"), group.get("mgfSha"), group.get("sLen"))
     alg = "PS256" if salted == ("SHA-256", "MGF1", "SHA-256", 32) else f"PSS with {salted}"
-    return _signatures(alg, frozenset({f"{group.get('keySize')} bits"}), _spki(group))
+    return _signatures(alg, _bits(group), _spki(group))
 
 
 def _pkcs1(group: Group) -> tuple[frozenset[str], Callable[[Test], str]]:
     alg = "RS256" if group.get("sha") == "SHA-256" else f"PKCS #1 v1.5 with {group.get('sha')}"
-    return _signatures(alg, frozenset({f"{group.get('keySize')} bits"}), _spki(group))
+    return _signatures(alg, _bits(group), _spki(group))
 
 
 def _jws(group: Group) -> tuple[frozenset[str], Callable[[Test], str]]:
@@ -113,12 +127,12 @@ def _jws(group: Group) -> tuple[frozenset[str], Callable[[Test], str]]:
         try:
             found = jws.decode(str(test["jws"]).encode())
         except jws.JwsInvalid as error:
-            return f"invalid {error}"
+            return f"invalid: {error}"
         if found.header.alg != alg:
-            return "invalid another algorithm than the key's"
+            return f"invalid: {found.header.alg} in the header, the key is for {alg}"
         return "valid" if key.verify(found.signature, found.signed) else "invalid"
 
-    return frozenset({f"alg {alg}"}), say
+    return _about(alg), say
 
 
 _JUDGES: dict[str, Judge] = {

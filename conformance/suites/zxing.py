@@ -33,7 +33,9 @@ def run(folder: Path, runner: Runner) -> Findings:
                 cases.append((path, truth))
             else:
                 not_taken.append((path, "a picture without a truth"))
-        elif not any(path.with_name(path.name.removesuffix(end)) in stems for end in _BESIDE if path.name.endswith(end)):
+        elif not any(
+            path.with_name(path.name.removesuffix(end)) in stems for end in _BESIDE if path.name.endswith(end)
+        ):
             not_taken.append((path, "beside no picture"))
     readings = runner.read([path for path, _ in cases])
     results = [
