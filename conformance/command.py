@@ -71,7 +71,10 @@ class Runner:
                 "--out", str(folder / "out.jsonl"), "--trust", str(folder / "trust-list.json"), "--clear",
                 "--workers", str(self.workers),
             ]  # fmt: skip
-            ended = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=RUN_S_MAX, check=False)
+            try:
+                ended = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=RUN_S_MAX, check=False)
+            except subprocess.TimeoutExpired:
+                return {line.id: _no_answer(f"the command took more than {RUN_S_MAX} s") for line in lines}
             if ended.returncode:
                 words = ended.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or ["said nothing"]
                 why = words[0].replace(f"{folder}/", "")
@@ -85,7 +88,7 @@ class Runner:
         if self.workers == 1 or len(pictures) < 2:
             return [read_file(picture) for picture in pictures]
         with ProcessPoolExecutor(self.workers, mp_context=get_context("spawn")) as pool:
-            return list(pool.map(read_file, pictures, chunksize=4))
+            return list(pool.map(read_file, pictures, chunksize=1))
 
 
 def read_file(picture: Path) -> Reading:

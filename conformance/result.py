@@ -1,4 +1,7 @@
-"""What a suite says of one case, and what we say. The law: they agree, or the difference is explained by name, or it fails."""
+"""What a suite says of one case, and what we say.
+
+The law: they agree, or the difference is explained by name, or the run fails.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,16 +10,17 @@ from pathlib import Path
 
 def begins(got: str, words: str) -> bool:
     """Say whether an answer begins with these words, whole; with a part of a reason where they end with a dot."""
-    return got == words or got.startswith(words if words.endswith(".") else (f"{words} ", f"{words}:", f"{words},"))
+    ends = ("",) if words.endswith(".") else (" ", ":", ",")
+    return got == words or got.startswith(tuple(words + end for end in ends))
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
     """One case. id: its file in the suite's folder, then #what where one file asserts several things.
 
-    expected: what the suite allows, each the beginning of `got` in whole words ("refused" allows "refused time.expired";
-    one that ends with a dot allows every reason of that stage). got: what we said. facts: properties of the case itself,
-    for rules that explain by them ("alg HS512").
+    expected: what the suite allows, each the beginning of `got` in whole words ("refused" allows "refused time.expired"),
+    or of a reason where it ends with a dot. got: what we said. facts: properties of the case itself, for rules that
+    explain by them ("alg HS512").
     """
 
     id: str

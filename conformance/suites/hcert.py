@@ -208,10 +208,11 @@ def _clock(found: object, cose: Mapping[str, Any]) -> tuple[str | int, frozenset
     if isinstance(found, str):
         try:
             at = datetime.fromisoformat(found.strip())
-        except ValueError:
-            pass
-        else:
-            return (at if at.tzinfo else at.replace(tzinfo=UTC)).isoformat(), frozenset()
+            at = at if at.tzinfo else at.replace(tzinfo=UTC)
+            if at.timestamp() >= 0:
+                return at.isoformat(), frozenset()
+        except (ValueError, OverflowError):
+            pass  # no clock that can be read
     iat, exp = _seconds(cose.get("iat")), _seconds(cose.get("exp"))
     if iat is not None:
         return int(min(iat + 3600, (iat + exp) // 2) if exp is not None else iat + 3600), frozenset({"no clock"})

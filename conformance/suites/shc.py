@@ -37,6 +37,7 @@ NAME, FOLDER = "shc", "shc"
 NOW = "2023-07-01T00:00:00Z"  # after the examples were made, before number 03 expires by itself
 SPEC_ISSUER = "https://spec.smarthealth.cards/examples/issuer"
 INFLATED_BYTES_MAX = 1_000_000
+KEY_ID_BYTES_MAX, ISSUER_CHARACTERS_MAX = 64, 255  # of a trust list
 TEXT_CHARACTERS_MAX = 20_000  # what is longer is over any bound as it is
 AS_TEXT = "reads its text"
 _REVOKED = "03"
@@ -68,7 +69,7 @@ def _published(folder: Path, issuer: str) -> tuple[list[Entry], list[dict[str, A
     for path in sorted((folder / ".well-known/crl").glob("*.json")):
         try:
             published = read_json(path)
-            kid = from_base64url(published["kid"]).hex()
+            kid = from_base64url(published["kid"]).hex()[: 2 * KEY_ID_BYTES_MAX]
         except (NotUnderstood, KeyError, TypeError, AttributeError):
             continue
         told = {name: published[name] for name in ("method", "ctr", "rids") if name in published}
@@ -224,7 +225,7 @@ def _claimed(paths: list[Path]) -> str | None:
         try:
             payload = from_base64url(_read(path).strip().split(".")[1])
             claims = json.loads(zlib.decompressobj(-15).decompress(payload, INFLATED_BYTES_MAX))
-            return str(claims["iss"])
+            return str(claims["iss"])[:ISSUER_CHARACTERS_MAX] or None
         except (NotUnderstood, IndexError, ValueError, zlib.error, KeyError, TypeError):
             continue
     return None

@@ -1,7 +1,7 @@
 """ICAO visible digital seals for non-constrained media, from a reader of the Australian passport office.
 
-A file asserts by its name: one that says invalid, non, tampered … must be refused, all others verified. The suite brings
-no authority's certificate, so each file's own embedded signer is pinned, as a site would pin a signer it trusts;
+A file asserts by its name: one that says invalid, non, tampered … must be refused, all others verified. The suite
+brings no authority's certificate, so each file's own embedded signer is pinned, as a site would pin a signer it trusts;
 certificates that lie in the folder are pinned beside it.
 """
 

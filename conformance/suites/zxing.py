@@ -1,7 +1,7 @@
 """ZXing's black-box pictures: a truth beside each, and pictures without a code, in which nothing may be read.
 
-Reads by the reader that `{"image"}` uses. A picture that is not read is no wrong verdict; one that is read otherwise is.
-What stands in a picture beside its truth (a book's second bar code) is told apart by what zxing-cpp alone reads in it.
+Reads by the reader that `{"image"}` uses. A picture that is not read is no wrong verdict; one read otherwise is. What
+stands in a picture beside its truth (a book's second bar code) is told apart by what zxing-cpp alone reads in it.
 """
 
 from pathlib import Path
@@ -50,10 +50,11 @@ def _result(id_: str, path: Path, truth: bytes | None, reading: Reading) -> Resu
     if truth is None:
         return Result(id_, (NOTHING,), "reads a code" if found else NOTHING)
     if not found:
-        return Result(id_, (RIGHT,), NOT_READ if reading.trouble is None else f"{NOT_READ}: {reading.trouble}")
+        got = NOT_READ if reading.trouble is None else f"{NOT_READ}: {reading.trouble}"
+        return Result(id_, (RIGHT,), got, frozenset({"a picture with a truth"}))
     if any(_is_same(data, truth) for data in found):
         return Result(id_, (RIGHT,), RIGHT)
-    facts = frozenset({"zxing-cpp alone reads the same"} if set(found) <= _alone(path) else ())
+    facts = frozenset({"zxing-cpp alone reads this in the picture, too"} if set(found) <= _alone(path) else ())
     return Result(id_, (RIGHT,), "read otherwise", facts)
 
 
