@@ -10,7 +10,7 @@ import time
 
 MODULES = (
     "verifying", "shc", "scanning", "camera", "ledger", "pipeline", "delivery", "drain", "mqtt", "ingest", "console",
-    "page", "process", "camera_loop", "endurance",
+    "page", "process", "camera_loop", "endurance", "hcert",
 )  # fmt: skip
 
 

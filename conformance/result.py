@@ -18,9 +18,8 @@ def begins(got: str, words: str) -> bool:
 class Result:
     """One case. id: its file in the suite's folder, then #what where one file asserts several things.
 
-    expected: what the suite allows, each the beginning of `got` in whole words ("refused" allows "refused time.expired"),
-    or of a reason where it ends with a dot. got: what we said. facts: properties of the case itself, for rules that
-    explain by them ("alg HS512").
+    expected: what the suite allows, each the beginning of `got` (`begins`): "refused" allows "refused time.expired".
+    got: what we said. facts: properties of the case itself, for rules that explain by them ("alg HS512").
     """
 
     id: str

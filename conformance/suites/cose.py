@@ -8,9 +8,11 @@ import base64
 from pathlib import Path
 from typing import Any
 
+import cbor2
+
 from agent.adapters.keys.verification import build_key
 from agent.core.codes import tolerant_cose
-from agent.core.codes.cose import CoseInvalid, sig_structure
+from agent.core.codes.cose import CoseInvalid
 from agent.core.trust_list import AlgorithmUnavailable
 from conformance.command import Runner
 from conformance.material import NotUnderstood, algorithm_of, files, read_object, spki_of_jwk
@@ -69,7 +71,8 @@ def _judge(data: bytes, aad: bytes, key: Any) -> str:
         return "invalid: no key of ours"
     if message.alg != alg:
         return "invalid: another algorithm than the key's"
-    signed = sig_structure(message.protected, aad, message.payload)
+    context, protected, _, payload = cbor2.loads(message.signed)  # our families have no external_aad; examples may
+    signed = cbor2.dumps([context, protected, aad, payload]) if aad else message.signed
     return "valid" if trusted.verify(message.signature, signed) else "invalid"
 
 

@@ -24,7 +24,7 @@ _CODES = """
     EL:GRC UK:GBR XK:XKX
 """
 
-_THREE_LETTERS = {two: three for two, three in (entry.split(":") for entry in _CODES.split())}
+_THREE_LETTERS = {entry[:2]: entry[3:] for entry in _CODES.split()}
 _TWO_LETTERS = {three: two for two, three in reversed(_THREE_LETTERS.items())}  # the standard's own are first
 
 

@@ -7,7 +7,6 @@ own test data. Whoever signed it stands for it. Whether one dose of two is enoug
 
 from typing import NamedTuple
 
-from agent.core.codes import tolerant_cbor
 from agent.core.codes.family import FACTS_MAX, VALUE_CHARACTERS_MAX, Fact
 
 KINDS = {"v": "vaccination", "t": "test", "r": "recovery"}
@@ -16,6 +15,7 @@ KINDS = {"v": "vaccination", "t": "test", "r": "recovery"}
 OTHER = "other"
 """The kind of a claim that is none of these: a key that is limited to some of KINDS may not sign it."""
 
+_ALL = tuple(KINDS)
 ENTRIES_MAX = 16  # of one kind; real ones have one
 ID_CHARACTERS_MAX = 256  # of one certificate id; the EU's are at most 80
 _DCC = 1
@@ -40,37 +40,43 @@ class Container(NamedTuple):
     """kinds: of KINDS, and OTHER; empty where the container says nothing. ids: what names the certificate."""
 
     kinds: frozenset[str]
-    ids: tuple[str, ...]
+    ids: list[str]
 
 
-NOTHING = Container(frozenset(), ())
+NOTHING = Container(frozenset(), [])
 
 
 def read_container(value: object) -> Container:
     """Return what kinds of statement a container holds, and the certificate ids of a DCC."""
-    if not isinstance(value, dict) or not tolerant_cbor.is_map(value):
+    if type(value) is not dict:
         return NOTHING
-    kinds, ids = set[str](), list[str]()
+    kinds, ids = list[str](), list[str]()
     for claim, content in value.items():
-        if claim != _DCC:
-            kinds.add(_WHO_CLAIMS.get(claim, OTHER))
-            continue
-        if not isinstance(content, dict):
+        if type(claim) is not int:
             return NOTHING
-        for kind in KINDS:
-            entries = content.get(kind)
-            if not entries:
-                continue  # absent, null or empty: some issuers write all three
-            if not isinstance(entries, list) or len(entries) > ENTRIES_MAX:
-                return NOTHING
-            kinds.add(kind)
-            for entry in entries:
-                if not isinstance(entry, dict):
-                    return NOTHING
-                name = entry.get("ci")
-                if isinstance(name, str) and 0 < len(name) <= ID_CHARACTERS_MAX:
-                    ids.append(name)
-    return Container(frozenset(kinds), tuple(ids))
+        if claim != _DCC:
+            kinds.append(_WHO_CLAIMS.get(claim, OTHER))
+        elif type(content) is not dict or not _read_dcc(content, kinds, ids):
+            return NOTHING
+    return Container(frozenset(kinds), ids)
+
+
+def _read_dcc(content: dict[object, object], kinds: list[str], ids: list[str]) -> bool:
+    """Add its kinds and ids; say whether it could be read. Some issuers write all three kinds, empty or null."""
+    for kind in _ALL:
+        entries = content.get(kind)
+        if not entries:
+            continue
+        if type(entries) is not list or len(entries) > ENTRIES_MAX:
+            return False
+        kinds.append(kind)
+        for entry in entries:
+            if type(entry) is not dict:
+                return False
+            name = entry.get("ci")
+            if type(name) is str and 0 < len(name) <= ID_CHARACTERS_MAX:
+                ids.append(name)
+    return True
 
 
 def describe_container(value: object) -> tuple[Fact, ...]:

@@ -21,8 +21,7 @@ ever fetched, and a key that comes with the code is no key. Verification, in thi
 import hashlib
 import math
 import re
-
-from msgspec.structs import replace
+from typing import NamedTuple
 
 from agent.core.codes import base45, dcc, inflate, tolerant_cbor, tolerant_cose
 from agent.core.codes.cose import CoseInvalid, HeaderInvalid
@@ -59,6 +58,16 @@ _USAGES = {f"{arc}.{number}": kind for arc in _ARCS for number, kind in ((1, "t"
 _ICAO_ARC = "2.23.136.1.1."  # keys of travel documents: one that names no use here is not for health certificates
 
 
+class _Said(NamedTuple):
+    """What a code says of itself, unproven: iss as written, whole seconds, the container as decoded and as read."""
+
+    issuer: str | None
+    expires_at_s: int
+    issued_at_s: int
+    content: object
+    container: dcc.Container
+
+
 def recognise(text: str, scan: Scan) -> Code | None:
     """Recognise by the prefix, as it is: any version of it, lower case is another code."""
     return Code(NAME, text) if text.startswith("HC") and _VERSION.match(text) else None
@@ -71,20 +80,16 @@ def verify(code: Code, trust: Trust | None, now: Interval, trace: Trace | None) 
     if trace:
         trace("header", f"alg {envelope.alg}, kid {envelope.key_id.hex()}")
     # 3
-    unproven, content = _claims(envelope)
-    container = dcc.read_container(content)
-    if not container.kinds:
-        raise Refused("decode.claims", unproven, detail="hcert (-260) holds nothing that can be read")
+    said = _said(envelope)
     if trace:
-        issuer = "not given" if unproven.issuer is None else ascii(unproven.issuer)
-        trace("decode", f"issuer {issuer}, iat {unproven.issued_at_s}, exp {unproven.expires_at_s}")
+        issuer = "not given" if said.issuer is None else ascii(said.issuer)
+        trace("decode", f"issuer {issuer}, iat {said.issued_at_s}, exp {said.expires_at_s}")
     # 4
-    candidates = _candidates(envelope, unproven, trust)
+    candidates = _candidates(envelope, said, trust)
     if trace:
         trace("key", ", ".join(f"{key.alg} of {key.issuer}" for key in candidates))
     # 5, 6
-    text = "\n".join(container.ids).encode() or None
-    trusted, claims = _signer(envelope, candidates, unproven, container.kinds, text, content, now)
+    trusted, claims = _signer(envelope, candidates, said, now)
     if trace:
         trace("signature", f"valid, by {trusted.issuer}")
     # 7
@@ -98,7 +103,7 @@ def verify(code: Code, trust: Trust | None, now: Interval, trace: Trace | None) 
         unchecked += ("revocation",)
     else:
         require_unrevoked(revoked, claims, trusted)
-        _require_certificate_unrevoked(revoked, claims, envelope, unproven.issuer, container.ids)
+        _require_certificate_unrevoked(revoked, claims, envelope, said)
     if trace:
         trace("revocation", "no list at hand" if revoked is None else "neither the key nor the certificate is revoked")
     return Verdict(NAME, _VERIFIED, "ok", claims, unchecked)
@@ -125,8 +130,8 @@ def _envelope(text: str) -> tolerant_cose.ForeignSign1:
         raise Refused("decode.cose", detail=str(error)) from error
 
 
-def _claims(envelope: tolerant_cose.ForeignSign1) -> tuple[Claims, object]:
-    """Step 3: what the code says of itself, unproven (issuer: iss), and its container."""
+def _said(envelope: tolerant_cose.ForeignSign1) -> _Said:
+    """Step 3."""
     try:
         fields = tolerant_cbor.decode_map(envelope.payload)
     except tolerant_cbor.ForeignCborInvalid as error:
@@ -137,7 +142,11 @@ def _claims(envelope: tolerant_cose.ForeignSign1) -> tuple[Claims, object]:
     expires_at_s, issued_at_s = _instant(fields.get(_EXP), "exp (4)"), _instant(fields.get(_IAT), "iat (6)")
     if expires_at_s < issued_at_s:
         raise Refused("decode.lifetime", detail="exp (4) is before iat (6)")
-    return Claims(None, issuer, envelope.key_id, issued_at_s, expires_at_s), fields.get(_HCERT)
+    content = fields.get(_HCERT)
+    container = dcc.read_container(content)
+    if not container.kinds:
+        raise Refused("decode.claims", detail="hcert (-260) holds nothing that can be read")
+    return _Said(issuer, expires_at_s, issued_at_s, content, container)
 
 
 def _instant(value: object, name: str) -> int:
@@ -149,24 +158,27 @@ def _instant(value: object, name: str) -> int:
     return int(value)
 
 
-def _candidates(
-    envelope: tolerant_cose.ForeignSign1, claims: Claims, trust: Trust | None
-) -> tuple[TrustedKey, ...] | list[TrustedKey]:
+def _candidates(envelope: tolerant_cose.ForeignSign1, said: _Said, trust: Trust | None) -> list[TrustedKey]:
     """Step 4. At most KEYS_OF_ONE_ID_MAX."""
     if trust is None:
-        raise Refused("key.no-trust-list", claims, detail="no trust list")
+        raise Refused("key.no-trust-list", _unproven(envelope, said), detail="no trust list")
     named = trust.trust_list.find_all(NAME, envelope.key_id)
-    if not named:
-        raise Refused("key.unknown", claims, detail="the trust list has no key with this id")
-    ours = [key for key in named if _is_of_issuer(key, claims.issuer)]
-    if not ours:
-        raise Refused("key.other-issuer", claims, detail="iss (1) names a country whose key this is not")
+    ours = [key for key in named if key.issuer == said.issuer or _is_of_issuer(key, said.issuer)]
     fitting = [key for key in ours if key.alg == envelope.alg]
-    if not fitting:
-        raise Refused("key.algorithm-mismatch", claims, detail=f"the key is for {ours[0].alg}")
-    if all(key.key is None for key in fitting):
-        raise Refused(f"key.{envelope.alg.lower()}-unavailable", claims, detail="this machine lacks the algorithm")
-    return fitting
+    if fitting:
+        return fitting
+    if not named:
+        reason, detail = "key.unknown", "the trust list has no key with this id"
+    elif not ours:
+        reason, detail = "key.other-issuer", "iss (1) names a country whose key this is not"
+    else:
+        reason, detail = "key.algorithm-mismatch", f"the key is for {ours[0].alg}"
+    raise Refused(reason, _unproven(envelope, said), detail=detail)
+
+
+def _unproven(envelope: tolerant_cose.ForeignSign1, said: _Said) -> Claims:
+    """Return what a refused code's record may use: what it says of itself, and nothing of its content."""
+    return Claims(None, said.issuer, envelope.key_id, said.issued_at_s, said.expires_at_s)
 
 
 def _is_of_issuer(key: TrustedKey, issuer: str | None) -> bool:
@@ -185,29 +197,33 @@ def _is_of_issuer(key: TrustedKey, issuer: str | None) -> bool:
 
 
 def _signer(
-    envelope: tolerant_cose.ForeignSign1,
-    candidates: tuple[TrustedKey, ...] | list[TrustedKey],
-    unproven: Claims,
-    kinds: frozenset[str],
-    text: bytes | None,
-    content: object,
-    now: Interval,
+    envelope: tolerant_cose.ForeignSign1, candidates: list[TrustedKey], said: _Said, now: Interval
 ) -> tuple[TrustedKey, Claims]:
     """Steps 5 and 6: the first key that signed it and may; else the first reason why one that signed it may not."""
-    message = envelope.to_be_signed()
     reason: Refused | None = None
     for trusted in candidates:
-        if trusted.key is None or not trusted.key.verify(envelope.signature, message):
+        if trusted.key is None or not trusted.key.verify(envelope.signature, envelope.signed):
             continue
-        claims = replace(unproven, issuer=trusted.issuer, text=text, content=content)
+        claims = Claims(
+            None,
+            trusted.issuer,
+            envelope.key_id,
+            said.issued_at_s,
+            said.expires_at_s,
+            text="\n".join(said.container.ids).encode() or None,
+            content=said.content,
+        )
         try:
-            _require_usage(trusted, kinds, claims)
+            _require_usage(trusted, said.container.kinds, claims)
             require_key_valid(trusted, claims, now)
         except Refused as refused:
             reason = reason or refused
             continue
         return trusted, claims
-    raise reason or Refused("signature.invalid", unproven, detail="invalid")
+    if reason is None and all(trusted.key is None for trusted in candidates):
+        name = f"key.{envelope.alg.lower()}-unavailable"
+        reason = Refused(name, _unproven(envelope, said), detail="this machine lacks the algorithm")
+    raise reason or Refused("signature.invalid", _unproven(envelope, said), detail="invalid")
 
 
 def _require_usage(trusted: TrustedKey, kinds: frozenset[str], claims: Claims) -> None:
@@ -229,20 +245,16 @@ def _is_for(certificate: Certificate, kinds: frozenset[str]) -> bool:
 
 
 def _require_certificate_unrevoked(
-    revoked: RevocationList,
-    claims: Claims,
-    envelope: tolerant_cose.ForeignSign1,
-    iss: str | None,
-    ids: tuple[str, ...],
+    revoked: RevocationList, claims: Claims, envelope: tolerant_cose.ForeignSign1, said: _Said
 ) -> None:
     """Step 8: the EU's hashes SIGNATURE, UCI and COUNTRYCODEUCI.
 
     Of an ECDSA signature only r is hashed: (r, N - s) is as valid as (r, s), and anybody can make one from the other.
     """
     signature = envelope.signature
-    countries = {code for code in (iss, claims.issuer, two_letters(claims.issuer or "")) if code}
+    countries = {code for code in (said.issuer, claims.issuer, two_letters(claims.issuer or "")) if code}
     named = [signature[: len(signature) // 2] if envelope.alg == "ES256" else signature]
-    for name in ids:
+    for name in said.container.ids:
         named.append(name.encode())
         named += [(country + name).encode() for country in countries]
     if any(revoked.has_dcc(hashlib.sha256(thing).digest()[:_SIGNED_HASH_BYTES]) for thing in named):

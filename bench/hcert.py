@@ -1,0 +1,100 @@
+"""What recognising and verifying a health certificate (HCERT) costs beside the bare signature check, in one run.
+
+They take turns call by call; the medians are compared. The certificate is made on the spot, of an invented person, as
+long as real ones are (570 to 650 characters), and says what a vaccination's says.
+"""
+
+import base64
+import hashlib
+import json
+import struct
+import zlib
+from dataclasses import replace
+
+import cbor2
+from cryptography.hazmat.primitives.asymmetric import ec, utils
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from agent.adapters.keys.verification import build_key
+from agent.core.codes import base45, recognise
+from agent.core.revocation import parse_revoked
+from agent.core.scan import Scan
+from agent.core.time_interval import Interval, Stamp
+from agent.core.trust_entries import parse_trust_list
+from agent.core.trust_list import Trust
+from agent.core.verification import verify
+from bench.line import Line
+from bench.turns import ratio
+
+VERIFY_RATIO_MAX = 1.6
+RECOGNISE_RATIO_MAX = 0.25
+REVOKED = 1_000_000
+NOW_S = 1_800_000_000
+NOW = Interval(NOW_S * 1000 - 2000, NOW_S * 1000 + 2000)
+_PERSON = {"fn": "Erfunden-Beispiel", "fnt": "ERFUNDEN<BEISPIEL", "gn": "Nonexista", "gnt": "NONEXISTA"}
+_DOSE = {
+    "tg": "840539006", "vp": "1119349007", "mp": "EU/1/20/1528", "ma": "ORG-100030215", "dn": 2, "sd": 2,
+    "dt": "2026-12-01", "co": "AT", "is": "An Invented Ministry of Health",
+    "ci": "URN:UVCI:01:AT:5B7C0D2E9F1A48B3A6D4C2E10F9B8A7C#K",
+}  # fmt: skip
+
+
+def lines() -> list[Line]:
+    """Measure verification, with and without a revocation list, and recognition in one run."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    public_key = key.public_key()
+    spki = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    message, der, scan = _code(key, hashlib.sha256(spki).digest()[:8])
+    trust = _trust(spki)
+    step = 2**64 // REVOKED
+    revoked = parse_revoked(b"".join(struct.pack(">Q", number * step) for number in range(REVOKED)))
+    listed = replace(trust, revoked=revoked)
+    es256 = ec.ECDSA(SHA256())
+    assert (verify(recognise(scan), trust, NOW).reason, verify(recognise(scan), listed, NOW).reason) == ("ok", "ok")
+
+    def bare() -> None:
+        public_key.verify(der, message, es256)
+
+    said = f"HCERT, {len(scan.data)} characters, "
+    return [
+        ratio(
+            said + "recognise and verify / bare check",
+            bare,
+            lambda: verify(recognise(scan), trust, NOW),
+            VERIFY_RATIO_MAX,
+        ),
+        ratio(
+            said + "with a million revoked / bare check",
+            bare,
+            lambda: verify(recognise(scan), listed, NOW),
+            VERIFY_RATIO_MAX,
+        ),
+        ratio(said + "recognise / bare check", bare, lambda: recognise(scan), RECOGNISE_RATIO_MAX),
+    ]
+
+
+def _code(key: ec.EllipticCurvePrivateKey, kid: bytes) -> tuple[bytes, bytes, Scan]:
+    """Mint a certificate from the specification; return what was signed, the signature as DER, and the scan."""
+    said = {"v": [_DOSE], "dob": "1901-01-01", "nam": _PERSON, "ver": "1.3.0"}
+    payload = cbor2.dumps({1: "AT", 4: NOW_S + 86_400, 6: NOW_S - 86_400, -260: {1: said}})
+    protected = cbor2.dumps({1: -7, 4: kid})
+    message = cbor2.dumps(["Signature1", protected, b"", payload])
+    der = key.sign(message, ec.ECDSA(SHA256()))
+    r, s = utils.decode_dss_signature(der)
+    token = cbor2.dumps(cbor2.CBORTag(18, [protected, {}, payload, r.to_bytes(32, "big") + s.to_bytes(32, "big")]))
+    text = "HC1:" + base45.encode(zlib.compress(token, 9))
+    return message, der, Scan(text.encode(), "bench", Stamp(bytes(16), 0, NOW, "os"))
+
+
+def _trust(spki: bytes) -> Trust:
+    entry = {
+        "family": "hcert",
+        "issuer": "AT",
+        "kid": hashlib.sha256(spki).digest()[:8].hex(),
+        "alg": "ES256",
+        "spki": base64.b64encode(spki).decode(),
+        "usage": ["v", "t", "r"],
+    }
+    file = {"format": "scanward-trust-list-1", "version": 1, "issued_at": "2026-11-21T08:00:00Z", "keys": [entry]}
+    return Trust(parse_trust_list(json.dumps(file).encode(), build_key), None, None, None)
