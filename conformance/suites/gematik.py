@@ -21,19 +21,21 @@ def run(folder: Path, runner: Runner) -> Findings:
     """Judge every picture: that it is read, then what it is."""
     taken = [path for path in files(folder) if path.suffix in _PICTURES]
     not_taken = [(path, f"a {path.suffix or 'nameless'} file") for path in files(folder) if path not in taken]
-    answers = runner.verify([Line(path.name, None, path, NOW) for path in taken], trust_list([]))
+    ids = [path.relative_to(folder).as_posix() for path in taken]
+    lines = [Line(id_, None, path, NOW) for id_, path in zip(ids, taken, strict=True)]
+    answers = runner.verify(lines, trust_list([]))
     results = list[Result]()
-    for path, reading in zip(taken, runner.read(taken), strict=True):
+    for id_, path, reading in zip(ids, taken, runner.read(taken), strict=True):
         read = "read" if reading.codes else f"not read{f': {reading.trouble}' if reading.trouble else ''}"
-        results.append(Result(f"{path.name}#picture", ("read",), read))
+        results.append(Result(f"{id_}#picture", ("read",), read))
         is_prescription = "sample" in path.stem
         expected = ("unverifiable",) if is_prescription else ("refused decode.", "refused family.")
-        answer = answers[path.name]
+        answer = answers[id_]
         texts = [data.decode("utf-8", "replace") for data, _ in reading.codes]
         is_odd = any(not _NUMBER.fullmatch(number) for text in texts for number in _TASK.findall(text))
         facts = frozenset({"a task that no prescription can have"} if is_odd else ())
         got = say(answer)
         if is_prescription and answer["family"] != "e-prescription":
             got = f"taken for {answer['family']}: {got}"
-        results.append(Result(path.name, expected, got, facts))
+        results.append(Result(id_, expected, got, facts))
     return Findings(results, not_taken)

@@ -117,14 +117,14 @@ def _read(path: Path, folder: Path, pictures: Path) -> _Case:
     if not isinstance(context, dict):
         raise NotUnderstood("no TESTCTX")
     flags = flags if isinstance(flags, dict) else {}
-    id_, code = path.relative_to(folder).as_posix(), _code(file)
+    id_, code = path.relative_to(folder).as_posix(), code_of(file)
     picture = _picture(file.get("2DCODE"), pictures / (id_.replace("/", "-") + ".png"))
     if code is None and picture is None:
         raise NotUnderstood("neither a code nor a picture of one")
     der = _certificate(context.get("CERTIFICATE"))
     cose = _look(code or "")
     entry = None if der is None else certificate_entry("hcert", _issuer(der, cose, path.relative_to(folder)), der)
-    now, told = _clock(context.get("VALIDATIONCLOCK"), cose)
+    now, told = clock_of(context.get("VALIDATIONCLOCK"), cose)
     facts = _facts(cose, der, entry, now) | told
     expected = next((must for flag, must in _GATES if flags.get(flag) is False), None)
     if expected is None:
@@ -134,7 +134,7 @@ def _read(path: Path, folder: Path, pictures: Path) -> _Case:
     return _Case(id_, code, picture, is_legible, expected, now, entry, facts)
 
 
-def _code(file: Mapping[str, Any]) -> str | None:
+def code_of(file: Mapping[str, Any]) -> str | None:
     """Return the code's text: as the file gives it, or made from the furthest step that it gives."""
     for name, made in (("PREFIX", str), ("BASE45", lambda text: PREFIX + text)):
         found = file.get(name)
@@ -203,7 +203,7 @@ def _look(code: str) -> dict[str, Any]:
     return found
 
 
-def _clock(found: object, cose: Mapping[str, Any]) -> tuple[str | int, frozenset[str]]:
+def clock_of(found: object, cose: Mapping[str, Any]) -> tuple[str | int, frozenset[str]]:
     """Return VALIDATIONCLOCK, UTC where it has no zone; without one, an hour after iat or midway to exp."""
     if isinstance(found, str):
         try:

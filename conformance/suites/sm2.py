@@ -26,12 +26,13 @@ def run(folder: Path, runner: Runner) -> Findings:
     results, not_taken = list[Result](), list[tuple[Path, str]]()
     for path in files(folder):
         try:
-            if path.suffix == ".json":
-                results += _of_json(path)
-            elif path.suffix == ".vec":
-                results += _of_botan(path)
-            else:
+            read = {".json": _of_json, ".vec": _of_botan}.get(path.suffix)
+            if read is None:
                 raise NotUnderstood(f"a {path.suffix or 'nameless'} file")
+            found = read(path)
+            if not found:
+                raise NotUnderstood("no cases in it")
+            results += found
         except (NotUnderstood, KeyError, TypeError, ValueError) as error:
             not_taken.append((path, f"not cases of SM2 signatures: {error}"))
     return Findings(results, not_taken)

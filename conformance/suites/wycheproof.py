@@ -33,8 +33,10 @@ def run(folder: Path, runner: Runner) -> Findings:
     for path in files(folder):
         try:
             results += _of_file(path)
-        except (NotUnderstood, KeyError, TypeError, ValueError, AttributeError) as error:
-            not_taken.append((path, f"not a file of signatures as Wycheproof has them: {error!r}"))
+        except NotUnderstood as error:
+            not_taken.append((path, str(error)))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            not_taken.append((path, f"not laid out as its schema says: {error!r}"))
     return Findings(results, not_taken)
 
 
@@ -50,6 +52,8 @@ def _of_file(path: Path) -> list[Result]:
         for test in group["tests"]:
             about = facts | {f"flag {flag}" for flag in test.get("flags", ())} | {str(test.get("comment"))}
             results.append(Result(f"{path.name}#{test['tcId']}", _EXPECTED[test["result"]], say(test), about))
+    if not results:
+        raise NotUnderstood("no cases in it")
     return results
 
 
