@@ -97,7 +97,9 @@ def read_file(picture: Path) -> Reading:
         scans = read_picture(picture.read_bytes(), _AT)
     except PictureUnreadable as error:
         return Reading((), str(error))
-    return Reading(tuple((scan.data, scan.aim) for scan in scans if scan.fault is None))
+    codes = tuple((scan.data, scan.aim) for scan in scans if scan.fault is None)
+    faults = sorted({f"refused scan.{scan.fault.value}" for scan in scans if scan.fault is not None})
+    return Reading(codes, ", ".join(faults) if faults and not codes else None)
 
 
 def _no_answer(why: str) -> Answer:

@@ -64,7 +64,10 @@ AS_TEXT = "reads its text"
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """One file. code: None where it holds a picture alone. picture: a file with it."""
+    """One file. code: None where it holds a picture alone. picture: a file with it.
+
+    issued_at_s: where its clock stands before that, and it should verify: then it must verify a moment later.
+    """
 
     id: str
     code: str | None
@@ -72,6 +75,7 @@ class _Case:
     is_legible: bool
     expected: tuple[str, ...]
     now: str | int
+    issued_at_s: int | None
     entry: Entry | None
     facts: frozenset[str]
 
@@ -85,6 +89,11 @@ def run(folder: Path, runner: Runner) -> Findings:
         readings = runner.read([case.picture for case in with_picture if case.picture is not None])
     results = [
         Result(case.id, case.expected, say(answers[case.id]), case.facts) for case in cases if case.code is not None
+    ]
+    results += [
+        Result(f"{case.id}#at-iat", case.expected, say(answers[f"{case.id}#at-iat"]))
+        for case in cases
+        if case.issued_at_s
     ]
     results += [_of_picture(case, reading, answers) for case, reading in zip(with_picture, readings, strict=True)]
     return Findings(sorted(results, key=lambda result: result.id), not_taken)
@@ -131,7 +140,10 @@ def _read(path: Path, folder: Path, pictures: Path) -> _Case:
         is_schema_alone = any(flags.get(flag) is False for flag in _NOT_GATES)
         expected = ("verified", "refused decode.") if is_schema_alone else ("verified",)
     is_legible = flags.get("EXPECTEDPICTUREDECODE") is not False
-    return _Case(id_, code, picture, is_legible, expected, now, entry, facts)
+    iat = _seconds(cose.get("iat"))
+    is_early = expected[0] == "verified" and "the clock stands before iat" in facts and code is not None
+    issued_at_s = int(iat) if is_early and iat is not None else None
+    return _Case(id_, code, picture, is_legible, expected, now, issued_at_s, entry, facts)
 
 
 def code_of(file: Mapping[str, Any]) -> str | None:
@@ -262,7 +274,7 @@ def _beside(path: Path, folder: Path, cases: list[_Case]) -> _Case:
     if len(near) != 1:
         raise NotUnderstood("a picture without one file of its name beside it")
     (case,) = near
-    return _Case(id_, None, path, case.is_legible, case.expected, case.now, case.entry, case.facts)
+    return _Case(id_, None, path, case.is_legible, case.expected, case.now, None, case.entry, case.facts)
 
 
 def _answers(cases: list[_Case], runner: Runner) -> dict[str, Answer]:
@@ -279,6 +291,9 @@ def _answers(cases: list[_Case], runner: Runner) -> dict[str, Answer]:
     for key, members in groups.items():
         entries = list(shared.values()) if not key else [entry] if (entry := json.loads(key)) is not None else []
         lines = [Line(case.id, case.code, None, case.now) for case in members if case.code is not None]
+        lines += [
+            Line(f"{case.id}#at-iat", case.code, None, case.issued_at_s + 1) for case in members if case.issued_at_s
+        ]
         lines += [Line(f"{case.id}#picture", None, case.picture, case.now) for case in members if case.picture]
         answers |= runner.verify(lines, trust_list(entries))
     return answers
