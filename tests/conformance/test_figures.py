@@ -43,6 +43,7 @@ def test_the_document_says_what_a_run_gives(name: str, vectors: Path) -> None:
     assert section(trial) in DOCUMENT, f"the reasons are of another run: make conformance WRITE=1 writes {PATH}"
 
 
+@pytest.mark.timeout(600)  # a minute of processor time
 def test_no_picture_is_read_otherwise_than_its_truth(vectors: Path) -> None:
     trial = try_suite("zxing", vectors, Runner(2))
     assert [(r.id, r.got) for r in trial.reckoning.unexplained] == []
