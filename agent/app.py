@@ -75,7 +75,7 @@ async def run(
         tasks: dict[str, Coroutine[None, None, None]] = {
             f"checkpoint:{name}": checkpoint.watch(scanner, step) for name, (scanner, step) in scanners.items()
         }
-        tasks |= link.tasks() if link is not None else {}
+        tasks |= {"parts": checkpoint.give_up_parts(), **(link.tasks() if link is not None else {})}
         if (refresher := build_refresher(config, paths)) is not None:
             tasks["trust"] = keep_trust_fresh(
                 refresher, store, clock, randomness, config.trust, console.notice, announced=announced

@@ -24,13 +24,14 @@ from agent.commands.laboratory import (
     read_trust,
 )
 from agent.commands.trust import TrustUnreadable, read_configured
-from agent.core.codes import recognise
+from agent.core.codes import recognise, shc
+from agent.core.codes.parts import PREFIX, parts_of
 from agent.core.decision import Answer, Decision, History, decide
 from agent.core.scan import SCAN_BYTES_MAX, Scan, ScanFault
 from agent.core.steps import Policy
 from agent.core.time_interval import Interval, Stamp
 from agent.core.trust_list import Trust, TrustList
-from agent.core.verdict import Outcome, Verdict
+from agent.core.verdict import Code, Outcome, Verdict
 from agent.core.verification import verify
 
 _NO_TRUST = Trust(TrustList(0, 0), policy=None, revoked=None, expires_ms=None, laboratory=True)
@@ -38,7 +39,10 @@ _NO_TRUST = Trust(TrustList(0, 0), policy=None, revoked=None, expires_ms=None, l
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the code and the options."""
-    parser.add_argument("code", nargs="?", metavar="CODE", help="the code's text; - reads it from standard input")
+    parser.add_argument(
+        "code", nargs="*", metavar="CODE",
+        help="the code's text, or those of a card in several codes; - reads them from standard input, one a line",
+    )  # fmt: skip
     parser.add_argument("--image", type=Path, metavar="FILE", help="a picture of the code instead of its text")
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.add_argument("--now", type=instant, metavar="T", help="judge at this time: Unix seconds or RFC 3339")
@@ -63,8 +67,10 @@ class _Report:
 
 def run(args: argparse.Namespace) -> int:
     """Explain one code; return the exit status."""
-    if (args.code is None) == (args.image is None):
+    if bool(args.code) == (args.image is not None):
         args.usage_error("give either CODE or --image FILE")
+    if len(args.code) > 1 and not all(code.startswith(PREFIX) for code in args.code):
+        args.usage_error(f"several CODEs are the parts of one card: each begins with {PREFIX}")
     if args.policy is not None and args.step is None:
         args.usage_error("--policy decides for a step: give --step too")
     if args.config is not None and (args.trust is not None or args.policy is not None):
@@ -78,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
     report = _Report()
     try:
         trust, policy = _read_trust(args)
-        scan = _read_image(args.image, stamp, report) if args.image else _read_text(args.code, stamp, report)
+        scan = _read_image(args.image, stamp, report) if args.image else _read_texts(args.code, stamp, report)
     except InputUnreadable as error:
         print(f"scanward explain: {error}", file=sys.stderr)
         return 2
@@ -108,12 +114,27 @@ def _read_trust(args: argparse.Namespace) -> tuple[Trust | None, Policy | None]:
     return Trust(content.trust_list, policy, content.revoked, manifest.expires_at_ms), policy
 
 
-def _read_text(code: str, stamp: Stamp, report: _Report) -> Scan:
-    if code == "-":
-        data = sys.stdin.buffer.readline(SCAN_BYTES_MAX + 2)
-        data = data.removesuffix(b"\n").removesuffix(b"\r")
-    else:
-        data = os.fsencode(code)
+def _read_texts(codes: list[str], stamp: Stamp, report: _Report) -> Scan | Code:
+    """Read one code as a scan, or several as the one that they are together."""
+    texts = _read_lines() if codes == ["-"] else [os.fsencode(code) for code in codes]
+    if len(texts) == 1:
+        return _scan_of(texts[0], stamp, report)
+    report.tell("read", f"{len(texts)} codes of {sum(map(len, texts))} bytes of text")
+    return shc.join([text.decode("utf-8", "replace") for text in texts])
+
+
+def _read_lines() -> list[bytes]:
+    """Read a code from standard input; where it is a part of a card, the lines of the others too."""
+    lines = list[bytes]()
+    while len(lines) < (parts_of(lines[0].decode("utf-8", "replace")) if lines else 1):
+        line = sys.stdin.buffer.readline(SCAN_BYTES_MAX + 2)
+        if lines and not line:
+            break
+        lines.append(line.removesuffix(b"\n").removesuffix(b"\r"))
+    return lines
+
+
+def _scan_of(data: bytes, stamp: Stamp, report: _Report) -> Scan:
     fault = ScanFault.OVER_LONG if len(data) > SCAN_BYTES_MAX else None
     report.tell("read", f"more than {SCAN_BYTES_MAX} bytes" if fault else f"{len(data)} bytes of text")
     return Scan(data[:SCAN_BYTES_MAX], "explain", stamp, fault=fault)
@@ -133,10 +154,10 @@ def _read_image(path: Path, stamp: Stamp, report: _Report) -> Scan | None:
     return scans[at]
 
 
-def _verify(scan: Scan | None, trust: Trust | None, now: Interval, report: _Report) -> Verdict:
+def _verify(scan: Scan | Code | None, trust: Trust | None, now: Interval, report: _Report) -> Verdict:
     if scan is None:
         return Verdict("unreadable", Outcome.REFUSED, "scan.no-code")
-    code = recognise(scan)
+    code = recognise(scan) if isinstance(scan, Scan) else scan
     type_ = "" if code.type is None else f", {code.type.name.lower()} by its text"
     report.tell("recognise", f"family {code.family}{type_}")
     return verify(code, trust, now, report.tell)

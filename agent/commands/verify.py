@@ -32,11 +32,12 @@ from agent.commands.laboratory import (
     present,
     read_file,
 )
-from agent.core.codes import UNREADABLE, recognise
+from agent.core.codes import UNREADABLE, recognise, shc
+from agent.core.codes.parts import PARTS_MAX, PREFIX
 from agent.core.scan import Scan
 from agent.core.time_interval import Interval, Stamp
 from agent.core.trust_list import TRUST_LIST_BYTES_MAX, Trust, TrustListInvalid
-from agent.core.verdict import Outcome, Verdict
+from agent.core.verdict import Code, Outcome, Verdict
 from agent.core.verification import verify
 
 LINE_BYTES_MAX = 65_536  # the longest scan, written in JSON escapes
@@ -49,7 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
         "--in", dest="source", required=True, metavar="FILE",
-        help='one JSON object a line: {"id", "code" | "image", "now"?}; - is standard input; empty lines are skipped',
+        help='one JSON object a line: {"id", "code" | "image", "now"?}; code: a text, or a list of a card\'s parts; '
+        "- is standard input; empty lines are skipped",
     )  # fmt: skip
     parser.add_argument("--out", required=True, metavar="FILE", help="the verdicts; - is standard output")
     parser.add_argument(
@@ -86,8 +88,7 @@ class Judge:
         asked = dict[str, object]()
         try:
             asked = _decode(line)
-            scan = self._scan(asked, stamp)
-            verdict = verify(recognise(scan), self.trust, _now(asked) or self.now or stamp.now)
+            verdict = verify(self._code(asked, stamp), self.trust, _now(asked) or self.now or stamp.now)
         except _InputRefused as refused:
             verdict = Verdict(UNREADABLE, Outcome.REFUSED, refused.reason)
         id_ = asked.get("id")
@@ -98,6 +99,15 @@ class Judge:
             "reason": verdict.reason,
             "claims": present(verdict.family, verdict.claims, clear=self.clear),
         }
+
+    def _code(self, asked: dict[str, object], stamp: Stamp) -> Code:
+        parts = asked.get("code")
+        if not isinstance(parts, list):
+            return recognise(self._scan(asked, stamp))
+        texts = [part for part in parts if isinstance(part, str) and part.startswith(PREFIX)]
+        if asked.get("image") is not None or len(texts) != len(parts) or not 1 < len(texts) <= PARTS_MAX:
+            raise _InputRefused("input.code")
+        return shc.join(texts)
 
     def _scan(self, asked: dict[str, object], stamp: Stamp) -> Scan:
         code, image = asked.get("code"), asked.get("image")

@@ -295,6 +295,13 @@ async def test_the_terminal_shows_who_it_is_when_asked(kiosk, pages):
     await kiosk.shows("identify", "kiosk-hall-3")
 
 
+async def test_a_card_of_several_codes_says_which_are_missing(kiosk, pages):
+    pages.publish(
+        "notice", {"topic": "parts", "text": "此卡共 3 个码，请继续出示第 2 个 / this card has 3 codes: show 2 too"}
+    )
+    await kiosk.shows("identify", "请继续扫码")
+
+
 async def test_escape_takes_a_decision_away(kiosk, pages):
     decide(pages, Answer.REFUSE)
     await kiosk.shows("refuse")

@@ -22,7 +22,7 @@ LISTENERS_MAX = 16
 EVENTS_WAITING_MAX = 256
 RECENT_EVENTS_MAX = 100
 NOTICES_MAX = 100
-PUBLIC_NOTICES = frozenset({"identify", "ledger-full"})  # what a patient before the screen should know
+PUBLIC_NOTICES = frozenset({"identify", "ledger-full", "parts"})  # what a patient before the screen should know
 
 MARKS = ("[ OK ]", "[ ~~ ]", "[ ?? ]", "[ XX ]")  # by Answer: shape beside colour
 COLOURS = ("\x1b[32m", "\x1b[33m", "\x1b[36m", "\x1b[31m")

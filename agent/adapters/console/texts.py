@@ -68,6 +68,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "The platform cannot check this code now. Please scan again in a moment, or go to the desk.",
     ),
     "policy": ("此码不能用于本环节。", "This code cannot be used for this step."),
+    "decode.file": ("文件中有多张卡，请一次只出示一张。", "A file with several cards. Please show one at a time."),
     "decode": ("二维码损坏，请重新出示。", "The code is damaged. Please show it again."),
     "signature": ("此码不是真码，请联系工作人员。", "This code is not genuine. Please ask staff."),
     "key": ("发码机构不受信任，请联系工作人员。", "The issuer of this code is not trusted. Please ask staff."),

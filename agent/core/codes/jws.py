@@ -24,10 +24,10 @@ class HeaderInvalid(JwsInvalid):
 
 
 class Header(NamedTuple):
-    """What a protected header says. names: all that it has, these three among them."""
+    """What a protected header says. names: all that it has. key_id: the bytes of a kid that is base64url, else None."""
 
     alg: str
-    kid: str | None
+    key_id: bytes | None
     zip: str | None
     names: frozenset[str]
 
@@ -68,4 +68,8 @@ def _header(segment: bytes) -> Header:
     alg, kid, zip_ = found.get("alg"), found.get("kid"), found.get("zip")
     if type(alg) is not str or type(kid) not in (str, type(None)) or type(zip_) not in (str, type(None)):
         raise HeaderInvalid("alg, kid or zip is not a text")
-    return Header(alg, kid, zip_, frozenset(found))
+    try:
+        key_id = None if kid is None else base64url.decode(kid.encode("ascii"))
+    except ValueError:
+        key_id = None  # a kid may be any text (RFC 7515 §4.1.4)
+    return Header(alg, key_id, zip_, frozenset(found))

@@ -36,6 +36,17 @@ class Part(NamedTuple):
     characters: bytes
 
 
+def characters_of(digits: str) -> bytes:
+    """Return what digits say, two by two. Raises Refused."""
+    try:  # read as the two halves of a byte: far faster than one by one
+        found = bytes.fromhex(digits).translate(_CHARACTERS)
+    except ValueError as error:
+        raise Refused("decode.digits", detail="an odd number of digits, or other characters") from error
+    if 2 * len(found) != len(digits) or _BAD in found:  # fromhex passes over spaces
+        raise Refused("decode.digits", detail="a pair of digits above 77, or other characters")
+    return found
+
+
 def read_part(text: str) -> Part:
     """Return what one code says; one that is whole is part 1 of 1. Raises Refused."""
     if not text.startswith(PREFIX):
@@ -48,7 +59,13 @@ def read_part(text: str) -> Part:
         number, total, digits = int(fields[0]), int(fields[1]), fields[2]
         if not number <= total <= PARTS_MAX:
             raise Refused("decode.parts", detail=f"a part that is not one of at most {PARTS_MAX}")
-    return Part(number, total, _characters(digits))
+    return Part(number, total, characters_of(digits))
+
+
+def parts_of(text: str) -> int:
+    """Return how many codes a card has that this one is of: 1 where it is no part."""
+    part = _part_of_several(text)
+    return 1 if part is None else part.total
 
 
 def join(parts: Sequence[Part]) -> bytes:
@@ -60,17 +77,6 @@ def join(parts: Sequence[Part]) -> bytes:
     if len(found) != total:
         raise Refused("decode.parts-missing", detail=f"{len(found)} of {total} parts")
     return b"".join(found[number] for number in range(1, total + 1))
-
-
-def _characters(digits: str) -> bytes:
-    """Read the digits two by two, as the two halves of a byte: far faster than one by one."""
-    try:
-        found = bytes.fromhex(digits).translate(_CHARACTERS)
-    except ValueError as error:
-        raise Refused("decode.digits", detail="an odd number of digits, or other characters") from error
-    if 2 * len(found) != len(digits) or _BAD in found:  # fromhex passes over spaces
-        raise Refused("decode.digits", detail="a pair of digits above 77, or other characters")
-    return found
 
 
 @dataclass(slots=True)

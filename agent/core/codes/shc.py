@@ -21,7 +21,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from agent.core.codes import base64url, jws, parts
+from agent.core.codes import jws, parts
 from agent.core.codes.family import FACTS_MAX, VALUE_CHARACTERS_MAX, Fact, Family, Refused
 from agent.core.codes.inflate import RAW, InflateInvalid, InflateOverLong, inflate
 from agent.core.codes.json_text import JsonInvalid, decode_object
@@ -46,6 +46,7 @@ _KEY_ID_BYTES = 32
 _ISSUER = re.compile(r"https://[!-~]{1,246}[!-.0-~]")  # a trust list's issuer has at most 255 characters
 _SECONDS_MAX = 253_402_300_799  # the year 9999: milliseconds since 1970 are beyond it
 _DOTS = 2
+_PREFIX_CHARACTERS = len(parts.PREFIX)
 
 
 def recognise(text: str, scan: Scan) -> Code | None:
@@ -101,9 +102,10 @@ def _characters(text: str) -> bytes:
     """Step 1: the characters of the one JWS."""
     if len(text) > TEXT_CHARACTERS_MAX:
         raise Refused("decode.over-long", detail=f"more than {TEXT_CHARACTERS_MAX} characters")
-    if text.startswith(_RECOGNISED):
-        part = parts.read_part(text) if "\n" not in text else None
-        characters = part.characters if part and part.total == 1 else _joined(text)
+    if text.startswith(parts.PREFIX) and "/" not in (digits := text[_PREFIX_CHARACTERS:]):
+        characters = parts.characters_of(digits)  # one code; two would have a prefix between them
+    elif text.startswith(_RECOGNISED):
+        characters = _joined(text)
     elif text.startswith("{"):
         characters = _of_file(text)
     else:
@@ -144,18 +146,15 @@ def _jws(characters: bytes) -> tuple[jws.Jws, bytes]:
     """Step 2: the JWS and its key id."""
     try:
         found = jws.decode(characters)
-        header = found.header
-        if header.names != _HEADER_NAMES or header.alg != ALG or header.zip != "DEF" or header.kid is None:
-            raise Refused("decode.header", detail="the header is not exactly alg ES256, zip DEF and kid")
-        key_id = base64url.decode(header.kid.encode("ascii"))
     except jws.HeaderInvalid as error:
         raise Refused("decode.header", detail=str(error)) from error
     except jws.JwsInvalid as error:
         raise Refused("decode.jws", detail=str(error)) from error
-    except ValueError as error:
-        raise Refused("decode.header", detail="the kid is not base64url") from error
-    if len(key_id) != _KEY_ID_BYTES:
-        raise Refused("decode.header", detail=f"the kid is not {_KEY_ID_BYTES} bytes")
+    alg, key_id, zip_, names = found.header
+    if names != _HEADER_NAMES or alg != ALG or zip_ != "DEF":
+        raise Refused("decode.header", detail="the header is not exactly alg ES256, zip DEF and kid")
+    if key_id is None or len(key_id) != _KEY_ID_BYTES:
+        raise Refused("decode.header", detail=f"the kid is not {_KEY_ID_BYTES} bytes in base64url")
     return found, key_id
 
 
@@ -179,14 +178,9 @@ def _claims(signed: jws.Jws, key_id: bytes) -> tuple[str, float, str | None, Cla
     rid = _rid(vc)
     # What names the card wherever it was issued: its rid, or a hash of what was signed. Sealed: a rid names a person.
     name = rid or hashlib.sha256(signed.signed).hexdigest()
-    claims = Claims(
-        issuer=issuer,
-        key_id=key_id,
-        issued_at_s=int(issued_at_s),
-        expires_at_s=None if expires_at_s is None else int(expires_at_s),
-        text=f"{issuer}#{name}".encode("ascii"),
-        content=payload,
-    )
+    until_s = None if expires_at_s is None else int(expires_at_s)
+    text = f"{issuer}#{name}".encode("ascii")
+    claims = Claims(None, issuer, key_id, int(issued_at_s), until_s, text=text, content=payload)
     return issuer, issued_at_s, rid, claims
 
 

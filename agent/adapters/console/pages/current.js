@@ -10,6 +10,7 @@ const ASKED_MS = 60000;
 const ASKED_MS_MAX = 300000;
 const FULL_MS = 60000;
 const IDENTIFY_MS = 15000;
+const PARTS_MS = 60_000; // as long as the agent waits for a card's other codes
 const REQUEST_MS_MAX = 3000; // how long after the decision its request may come
 const REQUESTS_KEPT_MAX = 50;
 const ENDS = new Set(["confirmed", "cancelled", "lapsed"]);
@@ -86,6 +87,12 @@ export class Current {
       this.shown = {
         view: "identify", title: { zh: name, en: name }, next: BOTH("identify_next"), name: "", until: now + IDENTIFY_MS,
       };
+      return "ask";
+    }
+    if (event.topic === "parts") {
+      const [zh, en] = String(event.text).split(" / ");
+      const next = { zh, en: en ?? zh };
+      this.shown = { view: "identify", title: BOTH("parts"), next, name: "", until: now + PARTS_MS };
       return "ask";
     }
     return null;

@@ -81,6 +81,7 @@ export const STAFF_WORDS = {
   "notice_ledger-full": { zh: "存储已满", en: "Storage full" },
   notice_online: { zh: "在线核验", en: "Online check" },
   notice_parked: { zh: "平台拒收", en: "Rejected" },
+  notice_parts: { zh: "多码卡", en: "Card of several codes" },
   notice_salvaged: { zh: "旧账本", en: "Earlier ledger" },
   notice_scanner: { zh: "扫码器", en: "Scanner" },
   notice_trust: { zh: "信任列表", en: "Trust list" },

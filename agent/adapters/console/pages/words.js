@@ -37,6 +37,7 @@ export const WORDS = {
   scannerless: { zh: "扫码器未连接", en: "No scanner" },
   scannerless_next: { zh: "请到人工窗口。", en: "The scanner is not connected. Please go to the desk." },
   identify_next: { zh: "本终端编号。", en: "This is the terminal's number." },
+  parts: { zh: "请继续扫码", en: "More codes to scan" },
   offline: { zh: "网络暂断，可照常使用", en: "No network: go on as usual" },
   scanner_absent: { zh: "一个扫码器未连接", en: "One scanner is not connected" },
   record: { zh: "记录", en: "Record" },
