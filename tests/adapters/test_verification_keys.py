@@ -20,6 +20,19 @@ def spki(key: Any) -> bytes:
     return bytes(key.public_key().public_bytes(encoding, form))
 
 
+def test_numbers_of_every_length_are_checked() -> None:
+    """DER writes r and s without leading zeros, and with one where the first bit is set."""
+    private = ec.derive_private_key(1_234_567, ec.SECP256R1())
+    key, seen = build_key("ES256", spki(private)), set[tuple[int, int]]()
+    for number in range(4_000):
+        message = number.to_bytes(2, "big")
+        der = private.sign(message, ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
+        r, s = utils.decode_dss_signature(der)
+        assert key.verify(r.to_bytes(32, "big") + s.to_bytes(32, "big"), message)
+        seen.add(((r.bit_length() + 8) // 8, (s.bit_length() + 8) // 8))  # bytes in DER
+    assert {length for length, _ in seen} >= {31, 32, 33} <= {length for _, length in seen}
+
+
 def test_r_and_s_must_lie_between_zero_and_the_order() -> None:
     private = ec.generate_private_key(ec.SECP256R1())
     key = build_key("ES256", spki(private))

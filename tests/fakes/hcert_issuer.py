@@ -34,7 +34,7 @@ VACCINATION = {
     "dt": "2026-12-01", "co": "AT", "is": "An Invented Ministry of Health", "ci": CI,
 }  # fmt: skip
 TEST = {
-    "tg": "840539006", "tt": "LP6464-4", "sc": "2027-01-14T10:00:00Z", "tr": "260415000", "tc": "An Invented Laboratory",
+    "tg": "840539006", "tt": "LP6464-4", "sc": "2027-01-14T10:00:00Z", "tr": "260415000", "tc": "An Invented Room",
     "co": "AT", "is": "An Invented Ministry of Health", "ci": CI,
 }  # fmt: skip
 RECOVERY = {

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256, HashAlgorithm
 
 from agent.adapters.keys.public_keys import read_public_key
 from agent.core.trust_list import AlgorithmUnavailable, Certificate, VerificationKey
 
 SIGNATURE_BYTES = 64
-_P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # SEC 2, §2.4.2
+_P256_ORDER = bytes.fromhex("FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551")  # SEC 2, §2.4.2
+_ZERO = bytes(32)
 _SHA256 = SHA256()
 
 
@@ -44,11 +44,17 @@ class Es256Key:
         """Check a signature; DER is not one."""
         if len(signature) != SIGNATURE_BYTES:
             return False
-        r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
-        if not (0 < r < _P256_ORDER and 0 < s < _P256_ORDER):
+        r, s = signature[:32], signature[32:]
+        if not (_ZERO < r < _P256_ORDER and _ZERO < s < _P256_ORDER):  # of one length: in the order of the numbers
             return False
+        r, s = r.lstrip(b"\0"), s.lstrip(b"\0")
+        if r[0] & 0x80:
+            r = b"\0" + r  # DER's whole numbers have a sign
+        if s[0] & 0x80:
+            s = b"\0" + s
+        der = b"\x30%c\x02%c%b\x02%c%b" % (len(r) + len(s) + 4, len(r), r, len(s), s)  # RFC 3279 §2.2.3
         try:
-            self.public_key.verify(encode_dss_signature(r, s), message, _ES256)
+            self.public_key.verify(der, message, _ES256)
         except InvalidSignature:
             return False
         return True

@@ -16,6 +16,7 @@ OTHER = "other"
 """The kind of a claim that is none of these: a key that is limited to some of KINDS may not sign it."""
 
 _ALL = tuple(KINDS)
+_SETS = {kind: frozenset({kind}) for kind in (*KINDS, OTHER)}
 ENTRIES_MAX = 16  # of one kind; real ones have one
 ID_CHARACTERS_MAX = 256  # of one certificate id; the EU's are at most 80
 _DCC = 1
@@ -50,33 +51,30 @@ def read_container(value: object) -> Container:
     """Return what kinds of statement a container holds, and the certificate ids of a DCC."""
     if type(value) is not dict:
         return NOTHING
-    kinds, ids = list[str](), list[str]()
+    kinds: list[str] = []
+    ids: list[str] = []
     for claim, content in value.items():
         if type(claim) is not int:
             return NOTHING
         if claim != _DCC:
             kinds.append(_WHO_CLAIMS.get(claim, OTHER))
-        elif type(content) is not dict or not _read_dcc(content, kinds, ids):
-            return NOTHING
-    return Container(frozenset(kinds), ids)
-
-
-def _read_dcc(content: dict[object, object], kinds: list[str], ids: list[str]) -> bool:
-    """Add its kinds and ids; say whether it could be read. Some issuers write all three kinds, empty or null."""
-    for kind in _ALL:
-        entries = content.get(kind)
-        if not entries:
             continue
-        if type(entries) is not list or len(entries) > ENTRIES_MAX:
-            return False
-        kinds.append(kind)
-        for entry in entries:
-            if type(entry) is not dict:
-                return False
-            name = entry.get("ci")
-            if type(name) is str and 0 < len(name) <= ID_CHARACTERS_MAX:
-                ids.append(name)
-    return True
+        if type(content) is not dict:
+            return NOTHING
+        for kind in _ALL:
+            entries = content.get(kind)
+            if not entries:
+                continue  # absent, null or empty: some issuers write all three
+            if type(entries) is not list or len(entries) > ENTRIES_MAX:
+                return NOTHING
+            kinds.append(kind)
+            for entry in entries:
+                if type(entry) is not dict:
+                    return NOTHING
+                name = entry.get("ci")
+                if type(name) is str and 0 < len(name) <= ID_CHARACTERS_MAX:
+                    ids.append(name)
+    return Container(_SETS[kinds[0]] if len(kinds) == 1 else frozenset(kinds), ids)
 
 
 def describe_container(value: object) -> tuple[Fact, ...]:

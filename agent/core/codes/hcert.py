@@ -49,7 +49,7 @@ INFLATED_BYTES_MAX = 8_192
 _ISS, _EXP, _IAT, _HCERT = 1, 4, 6, -260  # RFC 8392 §4; -260: hcert
 _VERSION = re.compile(r"HC[0-9]{1,4}:")
 _ISSUER_CHARACTERS_MAX = 80
-_SECONDS_MAX = 253_402_300_799  # the last second of the year 9999: milliseconds of our days are far beyond
+_S_MAX = 253_402_300_799  # the last second of the year 9999: milliseconds of our days are far beyond
 _SIGNED_HASH_BYTES = 16
 _VERIFIED = Outcome.VERIFIED  # Python 3.11 is slow to look it up
 
@@ -139,9 +139,11 @@ def _said(envelope: tolerant_cose.ForeignSign1) -> _Said:
     issuer = fields.get(_ISS)
     if issuer is not None and (not isinstance(issuer, str) or len(issuer) > _ISSUER_CHARACTERS_MAX):
         raise Refused("decode.claims", detail=f"iss (1) is not a text of at most {_ISSUER_CHARACTERS_MAX} characters")
-    expires_at_s, issued_at_s = _instant(fields.get(_EXP), "exp (4)"), _instant(fields.get(_IAT), "iat (6)")
-    if expires_at_s < issued_at_s:
-        raise Refused("decode.lifetime", detail="exp (4) is before iat (6)")
+    expires_at_s, issued_at_s = fields.get(_EXP), fields.get(_IAT)
+    if type(expires_at_s) is not int or type(issued_at_s) is not int or not 0 <= issued_at_s <= expires_at_s <= _S_MAX:
+        expires_at_s, issued_at_s = _instant(expires_at_s, "exp (4)"), _instant(issued_at_s, "iat (6)")
+        if expires_at_s < issued_at_s:
+            raise Refused("decode.lifetime", detail="exp (4) is before iat (6)")
     content = fields.get(_HCERT)
     container = dcc.read_container(content)
     if not container.kinds:
@@ -153,7 +155,7 @@ def _instant(value: object, name: str) -> int:
     """Return whole seconds, rounded down. `type(x) is`, not isinstance: a bool is an int to Python."""
     if type(value) is not int and not (type(value) is float and math.isfinite(value)):
         raise Refused("decode.claims", detail=f"{name} is missing or no number of seconds")
-    if not 0 <= value <= _SECONDS_MAX:
+    if not 0 <= value <= _S_MAX:
         raise Refused("decode.claims", detail=f"{name} is not in seconds up to the year 9999")
     return int(value)
 

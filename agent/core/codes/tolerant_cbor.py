@@ -44,12 +44,12 @@ def decode(data: bytes) -> object:
     """
     stream = io.BytesIO(data)
     try:
-        value: object = cbor2.CBORDecoder(
+        value: object = cbor2.load(
             stream,
             semantic_decoders=_TAGS,  # type: ignore[arg-type]
             max_depth=DEPTH_MAX,
             allow_duplicate_keys=False,
-        ).decode()
+        )
     except cbor2.CBORDecodeError as error:
         raise ForeignCborInvalid("not CBOR, or with a key twice, foreign tags or deep nesting") from error
     if stream.tell() != len(data):

@@ -49,7 +49,7 @@ def decode_sign1(data: bytes) -> ForeignSign1:
 
 
 def _read_plain(data: bytes) -> ForeignSign1 | None:
-    """Read what nearly every code is; None for all else. A shorter way to what _read_any says of it (a test holds them)."""
+    """Read what nearly every code is, a shorter way to what _read_any says of it (a test holds the two together)."""
     found = _PLAIN.fullmatch(data)
     if found is None:
         return None

@@ -1,0 +1,60 @@
+"""CBOR as other people's issuers write it: what is taken, and what could mean two things."""
+
+import cbor2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.core.codes.tolerant_cbor import ForeignCborInvalid, decode, decode_map
+
+
+@pytest.mark.parametrize(
+    ("encoded", "value"),
+    [
+        ("a1 01 02", {1: 2}),
+        ("a1 1801 1900 02", {1: 2}),
+        ("bf 01 02 ff", {1: 2}),
+        ("9f 01 ff", [1]),
+        ("7f 6161 6162 ff", "ab"),
+        ("5f 4101 4102 ff", b"\x01\x02"),
+        ("a2 02 00 01 00", {2: 0, 1: 0}),
+        ("f93e00", 1.5),
+        ("c0 64 32303237", "2027"),
+        ("c1 1a 6b49d200", 1_800_000_000),
+        ("d864 19 5000", 20_480),
+        ("d9 03ec 64 32303237", "2027"),
+    ],
+)
+def test_any_well_formed_encoding_is_taken(encoded: str, value: object) -> None:
+    assert decode(bytes.fromhex(encoded.replace("1900 02", "02"))) == value
+
+
+@pytest.mark.parametrize(
+    "encoded",
+    [
+        "", "a1 01", "a2 01 02 01 03", "a2 01 02 1801 03", "a2 01 02 f93c00 03", "bf 01 02 01 03 ff", "01 00",
+        "bf 01 02 ff 00", "c2 41 01", "c6 00", "d81c 80", "d81d 00", "d823 61 61", "d9 0102 80", "1c", "ff", "62 c328",
+        "a1 80 80", "81" * 17 + "00", "9b ffffffffffffffff", "5b 7fffffffffffffff 00",
+    ],
+)  # fmt: skip
+def test_what_could_mean_two_things_or_is_cut_short_is_refused(encoded: str) -> None:
+    with pytest.raises(ForeignCborInvalid):
+        decode_map(bytes.fromhex(encoded))
+
+
+@given(st.binary(max_size=100))
+def test_no_bytes_raise_anything_else_and_what_is_read_is_read_to_its_end(data: bytes) -> None:
+    try:
+        decode(data)
+    except ForeignCborInvalid:
+        return
+    with pytest.raises(ForeignCborInvalid, match="behind"):
+        decode(data + b"\0")
+
+
+LEAF = st.integers(-(2**64), 2**64 - 1) | st.text() | st.binary()
+
+
+@given(st.lists(LEAF | st.lists(LEAF) | st.dictionaries(st.text(), LEAF | st.lists(LEAF))))
+def test_what_was_encoded_is_read(value: object) -> None:
+    assert decode(cbor2.dumps(value)) == value
