@@ -1,10 +1,7 @@
-"""Verification keys: the Wycheproof vectors, range checks, and what fits which algorithm."""
+"""Verification keys: range checks, and what fits which algorithm. Wycheproof's vectors are `make conformance`'s."""
 
-import json
-import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,30 +18,6 @@ MESSAGE = b"a message"
 def spki(key: Any) -> bytes:
     encoding, form = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     return bytes(key.public_key().public_bytes(encoding, form))
-
-
-def wycheproof(name: str) -> Any:
-    folder = os.environ.get("SCANWARD_VECTORS")
-    if not folder:
-        pytest.skip("SCANWARD_VECTORS names no folder with wycheproof/ in it (docs/conformance.md)")
-    return json.loads((Path(folder) / "wycheproof" / name).read_text())
-
-
-@pytest.mark.parametrize(
-    ("file", "alg", "cases_min"),
-    [("ecdsa_secp256r1_sha256_p1363_test.json", "ES256", 250), ("ed25519_test.json", "EdDSA", 150)],
-)
-def test_every_wycheproof_vector_is_judged_as_it_says(file: str, alg: str, cases_min: int) -> None:
-    cases, wrong = 0, []
-    for group in wycheproof(file)["testGroups"]:
-        key = build_key(alg, bytes.fromhex(group["publicKeyDer"]))
-        for case in group["tests"]:
-            cases += 1
-            says = key.verify(bytes.fromhex(case["sig"]), bytes.fromhex(case["msg"]))
-            if case["result"] != ("valid" if says else "invalid"):
-                wrong.append((case["tcId"], case["comment"], case["result"], says))
-    assert wrong == []
-    assert cases >= cases_min
 
 
 def test_numbers_of_every_length_are_checked() -> None:
@@ -127,7 +100,7 @@ def test_a_point_that_is_not_on_the_curve_does_not_fit() -> None:
         build_key("ES256", good[:-1] + bytes((good[-1] ^ 1,)))
 
 
-@pytest.mark.parametrize("alg", ["sm2", "RS256", "none", "HS256", "ES384", "X25519", "es256", ""])
+@pytest.mark.parametrize("alg", ["sm2", "RS384", "none", "HS256", "ES384", "X25519", "es256", ""])
 def test_any_other_algorithm_is_not_to_be_had(alg: str) -> None:
     with pytest.raises(AlgorithmUnavailable):
         build_key(alg, spki(ec.generate_private_key(ec.SECP256R1())))

@@ -1,0 +1,87 @@
+"""The COSE working group's examples: COSE_Sign1 messages that pass or fail, and CWTs, through our COSE_Sign1 reader.
+
+A file asserts by `fail` or by its name. The reader is that of other people's codes (tolerant_cose.py); the key is the
+example's own, and its algorithm counts.
+"""
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import cbor2
+
+from agent.adapters.keys.verification import build_key
+from agent.core.codes import tolerant_cose
+from agent.core.codes.cose import CoseInvalid
+from agent.core.trust_list import AlgorithmUnavailable
+from conformance.command import Runner
+from conformance.material import NotUnderstood, algorithm_of, files, read_object, spki_of_jwk
+from conformance.result import Findings, Result
+
+NAME, FOLDER = "cose", "cose"
+_KINDS = {
+    "sign0": "a COSE_Sign1", "sign": "a COSE_Sign with signers of its own", "mac0": "a MAC, no signature",
+    "mac": "a MAC, no signature", "encrypted": "encrypted, no signature", "enveloped": "encrypted, no signature",
+}  # fmt: skip
+
+
+def run(folder: Path, runner: Runner) -> Findings:
+    """Judge every file."""
+    results, not_taken = list[Result](), list[tuple[Path, str]]()
+    for path in files(folder):
+        try:
+            results.append(_of_file(path, path.relative_to(folder).as_posix()))
+        except NotUnderstood as error:
+            not_taken.append((path, str(error)))
+    return Findings(results, not_taken)
+
+
+def _of_file(path: Path, id_: str) -> Result:
+    file = read_object(path) if path.suffix == ".json" else {}
+    given, output = file.get("input"), file.get("output")
+    if not isinstance(given, dict) or not isinstance(output, dict) or not isinstance(output.get("cbor"), str):
+        raise NotUnderstood("no example of a message")
+    is_bad = file.get("fail") is True or "-fail" in path.stem
+    kind = next((name for name in _KINDS if name in given), None)
+    facts = {_KINDS[kind] if kind else "of another kind"}
+    about = given.get(kind) if kind else None
+    about = about if isinstance(about, dict) else {}
+    try:
+        data = bytes.fromhex(output["cbor"])
+        aad = bytes.fromhex(about.get("external", ""))
+    except (ValueError, TypeError) as error:
+        raise NotUnderstood("not hexadecimal") from error
+    if "alg" not in (about.get("protected") or {}) or (file.get("failures") or {}).get("ChangeProtected"):
+        facts.add("alg outside the protected header")
+    if not any("kid" in (about.get(part) or {}) for part in ("protected", "unprotected")):
+        facts.add("without a key id")
+    facts.add(f"alg {about.get('alg')}")
+    return Result(id_, ("invalid",) if is_bad else ("valid",), _judge(data, aad, about.get("key")), frozenset(facts))
+
+
+def _judge(data: bytes, aad: bytes, key: Any) -> str:
+    try:
+        message = tolerant_cose.decode_sign1(data)
+    except CoseInvalid as error:
+        return f"invalid: {error}"
+    try:
+        spki = spki_of_jwk(_plain(key))
+        trusted = build_key(alg := algorithm_of(spki, rsa_as="PS256"), spki)
+    except (NotUnderstood, AlgorithmUnavailable, ValueError):
+        return "invalid: no key of ours"
+    if message.alg != alg:
+        return "invalid: another algorithm than the key's"
+    context, protected, _, payload = cbor2.loads(message.signed)  # our families have no external_aad; examples may
+    signed = cbor2.dumps([context, protected, aad, payload]) if aad else message.signed
+    return "valid" if trusted.verify(message.signature, signed) else "invalid"
+
+
+def _plain(key: Any) -> dict[str, Any]:
+    """Return a key whose numbers are in base64url; the examples also write them in hexadecimal."""
+    if not isinstance(key, dict):
+        raise NotUnderstood("no key")
+    found = dict(key)
+    for name in ("x", "y", "n", "e"):
+        if f"{name}_hex" in key:
+            found[name] = base64.urlsafe_b64encode(bytes.fromhex(key[f"{name}_hex"])).decode("ascii")
+    return found
