@@ -15,6 +15,7 @@ from agent.adapters.keys.verification import build_key
 from agent.core.trust_list import CertificateRefused, VerificationKey
 
 CERTIFICATE_BYTES_MAX = 8_192
+_UNREADABLE = (x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)  # no kind of ValueError
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def read_certificate(der: bytes) -> X509Certificate:
         country = str(names[0].value) if names else None
         usages = _usages(certificate)
         is_authority = _is_authority(certificate)
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm, *_UNREADABLE) as error:
         raise CertificateRefused("not a certificate that can be read") from error
     return X509Certificate(spki, not_before_s, not_after_s, country, usages, is_authority, certificate)
 
