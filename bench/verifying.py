@@ -29,7 +29,7 @@ from bench.turns import medians_us, ratio
 from platform_stub.wire.health_code import DYNAMIC, HealthCode, write_code
 from platform_stub.wire.sm2 import Sm2PrivateKey
 
-VERIFY_RATIO_MAX = 1.5
+VERIFY_RATIO_MAX = 1.45
 RECOGNISE_RATIO_MAX = 0.25
 SM2_RATIO_MIN = 0.2
 REVOKED = 1_000_000

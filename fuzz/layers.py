@@ -70,6 +70,11 @@ def b64(data: bytes) -> bytes:
     return base64.urlsafe_b64encode(data).rstrip(b"=")
 
 
+def from_b64(text: bytes) -> bytes:
+    """Return the bytes of base64url without padding. Raises ValueError."""
+    return base64.urlsafe_b64decode(text + b"=" * (-len(text) % 4))
+
+
 def raw_deflate(data: bytes) -> bytes:
     """Return a raw DEFLATE stream (RFC 1951)."""
     stream = zlib.compressobj(9, wbits=-15)
@@ -108,11 +113,6 @@ def from_decimal(text: str) -> bytes:
     for piece in [text[:first], *(text[at : at + _PIECE_DIGITS] for at in range(first, len(text), _PIECE_DIGITS))]:
         number = number * _PIECE + int(piece or "0")
     return number.to_bytes((number.bit_length() + 7) // 8, "big")
-
-
-def signed_of_aadhaar(text: str) -> bytes:
-    """Return what an Aadhaar code says was signed. Raises ValueError, OSError."""
-    return gzip.decompress(from_decimal(text))[:-AADHAAR_SIGNATURE_BYTES]
 
 
 def canonical(value: object) -> bytes:
