@@ -9,7 +9,8 @@ import sys
 import time
 
 MODULES = (
-    "verifying", "recognising", "bulk", "scanning", "camera", "ledger", "pipeline", "delivery", "drain", "mqtt", "ingest", "console", "page",
+    "verifying", "recognising", "bulk",
+    "scanning", "camera", "ledger", "pipeline", "delivery", "drain", "mqtt", "ingest", "console", "page",
     "process", "camera_loop", "endurance",
 )  # fmt: skip
 

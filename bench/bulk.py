@@ -1,8 +1,8 @@
 """`scanward verify` over a file of codes, beside a bare loop over the same codes in one process.
 
-The loop has its scans at hand and throws its verdicts away: what a worker adds is reading, JSON both ways, the claims as
-people see them, the pipes and its own start. Both take turns, in alternating order; medians of CPU time are compared,
-for other programs on the machine slow down whoever happens to be beside them. Scaling alone is a matter of the clock.
+The loop has its scans at hand and throws its verdicts away: what a worker adds is reading, JSON both ways, the claims
+as people see them, the pipes and its own start. They take turns, in alternating order; medians of CPU time are
+compared, for other programs slow down whoever is beside them. Scaling alone is a matter of the clock.
 """
 
 import hashlib
@@ -62,13 +62,14 @@ def _measured(folder: Path, scans: list[Scan], trust: Trust) -> list[Line]:
                 loop_s.append(_loop_s(scans, trust))
             else:
                 (one if what == 1 else spread).append(_command(folder, 1 if what == 1 else max(2, cores)))
-    loop, one_s, spread_s = median(loop_s), median(c.cpu_s for c in one), median(c.cpu_s for c in spread)
+    loop, one_s = median(loop_s), median(cost.cpu_s for cost in one)
+    spread_s = median(cost.cpu_s for cost in spread)
     one_took_s, spread_took_s = median(c.took_s for c in one), median(c.took_s for c in spread)
     resident = max(cost.resident_bytes for cost in (*one, *spread))
     found = [
         Line(
-            "verify, one process: codes per CPU second / a bare loop's", loop / one_s, WORKER_RATIO_MIN, "at least", "x",
-            f"{LINES / one_s:,.0f}, the loop {LINES / loop:,.0f}",
+            "verify, one process: codes per CPU second / a bare loop's",
+            loop / one_s, WORKER_RATIO_MIN, "at least", "x", f"{LINES / one_s:,.0f}, the loop {LINES / loop:,.0f}",
         ),
         Line(
             "the same, spread over processes", loop / spread_s, WORKER_RATIO_MIN, "at least", "x",

@@ -1,6 +1,6 @@
 """A text of real size for each family, all invented: what benchmarks measure and what mutation begins with.
 
-A family without one fails a test.
+A family without one fails a test, but those of OF_A_SITE, which a site's configuration makes.
 """
 
 import hashlib
@@ -56,12 +56,14 @@ _UNSIGNED: Mapping[str, tuple[Example, ...]] = {
     "alipay": (Example("281234567890123456"),),
     "unionpay": (Example("6212345678901234567"),),
     "resident-id": (Example("11010519491231002X"),),
+    "covid-code": (Example("https://h5.dingtalk.com/healthAct/index.html?code=0000000000000000"),),
 }
 
 EXAMPLES: Mapping[str, tuple[Example, ...]] = {
     **{name: tuple(map(Example, family.texts)) for name, family in SIGNED.items()},
     **{name: examples for name, examples in _UNSIGNED.items() if name in _NAMES},
 }
+OF_A_SITE = frozenset({"hospital-card"})
 _START_CHARACTERS = 12
 _FILLS = (
     "0", "9", "A", "a", ":", "/", " ", "(", "[", "{", '{"a":', ".", "\x1d", "]d2", "%", "0:", "01", "药", "\x00", "\n",

@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256, HashAlgorithm
 
 from agent.adapters.keys.public_keys import read_public_key
 from agent.core.trust_list import AlgorithmUnavailable, Certificate, VerificationKey
 
 SIGNATURE_BYTES = 64
-_ZERO = bytes(32)
 _P256_ORDER = bytes.fromhex("FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551")  # SEC 2, §2.4.2
+_ZERO = bytes(32)
 _SHA256 = SHA256()
 
 
@@ -35,23 +34,6 @@ class _EcdsaWithSha256(ECDSA):
 _ES256 = _EcdsaWithSha256()
 
 
-def _der(r: bytes, s: bytes) -> bytes:
-    """Return an Ecdsa-Sig-Value (RFC 3279 §2.2.3); r and s: 32 bytes each.
-
-    A number whose first byte is neither 0 nor above 127 is written as it is; the rest, one in 128, by the library.
-    """
-    if 0 < r[0] < 0x80:
-        if 0 < s[0] < 0x80:
-            return b"\x30\x44\x02\x20%b\x02\x20%b" % (r, s)
-        if s[0]:
-            return b"\x30\x45\x02\x20%b\x02\x21\x00%b" % (r, s)
-    elif r[0] and s[0]:
-        if s[0] < 0x80:
-            return b"\x30\x45\x02\x21\x00%b\x02\x20%b" % (r, s)
-        return b"\x30\x46\x02\x21\x00%b\x02\x21\x00%b" % (r, s)
-    return encode_dss_signature(int.from_bytes(r, "big"), int.from_bytes(s, "big"))
-
-
 @dataclass(frozen=True, slots=True)
 class Es256Key:
     """ECDSA over P-256 with SHA-256; the signature is r || s, 32 bytes each."""
@@ -63,10 +45,16 @@ class Es256Key:
         if len(signature) != SIGNATURE_BYTES:
             return False
         r, s = signature[:32], signature[32:]
-        if not (_ZERO < r < _P256_ORDER and _ZERO < s < _P256_ORDER):  # as numbers: they are equally long
+        if not (_ZERO < r < _P256_ORDER and _ZERO < s < _P256_ORDER):  # of one length: in the order of the numbers
             return False
+        r, s = r.lstrip(b"\0"), s.lstrip(b"\0")
+        if r[0] & 0x80:
+            r = b"\0" + r  # DER's whole numbers have a sign
+        if s[0] & 0x80:
+            s = b"\0" + s
+        der = b"\x30%c\x02%c%b\x02%c%b" % (len(r) + len(s) + 4, len(r), r, len(s), s)  # RFC 3279 §2.2.3
         try:
-            self.public_key.verify(_der(r, s), message, _ES256)
+            self.public_key.verify(der, message, _ES256)
         except InvalidSignature:
             return False
         return True
