@@ -11,6 +11,7 @@ from fuzz.issuers import NOW_S, Seal, trust_of, trusted
 from fuzz.signed import SignedFamily
 
 _GRACE_S = 16
+_BOMB_BYTES = 60_000
 _MADE_S = NOW_S - 86_400
 
 _HC_SEAL = Seal(b"hcert")
@@ -112,7 +113,7 @@ def _hc_name(choices: Choices) -> object:
 
 
 def _hc_bomb(data: bytes) -> str:
-    return _compressed(data[1:] * (1 + (data[0] if data else 0) * 8))
+    return _compressed((data[1:] * (1 + (data[0] if data else 0) * 40))[:_BOMB_BYTES])
 
 
 def _hc_may_verify(message: bytes) -> bool:
@@ -194,7 +195,7 @@ def _shc_bomb(data: bytes) -> str:
     """A card whose entries are a piece of JSON again and again: what deflates best and parses largest."""
     piece, times = data[1:] or b"[],", 1 + (data[0] if data else 0) * 400
     head = json.dumps(_CARD, separators=(",", ":")).encode()[:-1]
-    return _shc_payload(head + b',"x":[' + piece * min(times, 300_000 // len(piece)) + b"0]}")
+    return _shc_payload(head + b',"x":[' + piece * min(times, _BOMB_BYTES // len(piece)) + b"0]}")
 
 
 def _shc_file(data: bytes) -> str:

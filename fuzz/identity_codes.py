@@ -10,6 +10,7 @@ from fuzz.issuers import Seal, SealCertificate, trust_of, trusted
 from fuzz.signed import SignedFamily
 
 _AADHAAR_SEAL = Seal(b"aadhaar", layers.AADHAAR_SIGNATURE_BYTES)
+_BOMB_BYTES = 60_000
 _FIELDS = ("0", "123420261201101500123", "Nobody Invented", "01-01-1980", "M", *("",) * 12)
 _PHOTO = b"\xff\x4f\xff\x51" + bytes(range(256)) * 3 + b"\xff\xd9"
 
@@ -70,7 +71,7 @@ def _aadhaar_zlib(content: bytes) -> str:
 
 
 def _aadhaar_bomb(data: bytes) -> str:
-    return _aadhaar_signed(data[1:] * (1 + (data[0] if data else 0) * 40))
+    return _aadhaar_signed((data[1:] * (1 + (data[0] if data else 0) * 40))[:_BOMB_BYTES])
 
 
 def _aadhaar_signed_of(text: str) -> bytes:

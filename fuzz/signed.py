@@ -46,20 +46,18 @@ class SignedFamily:
         whole = [bytes((0,)) + text.encode() for text in self.texts]
         edits = [bytes((1, number, 0, 0, 0, 40, 65)) for number in range(len(self.texts))]
         inner = [bytes((2 + layer,)) + data for layer, data in self.inner]
-        return Target(self.name, self.run, [*whole, *edits, *inner], self.words)
+        return Target(self.name, self.run, [*whole, *edits, *inner], self.words, prepare=self.text)
 
-    def run(self, data: bytes) -> None:
+    def run(self, text: bytes) -> None:
         """Execute once."""
-        text = self._text(data)
-        if text is None:
-            return
         read, verdict = judged(scan_of(text), self.trust, self.seals)
         if verdict.outcome is Outcome.VERIFIED and verdict.family == self.name:
             require_unforged(read, verdict, self.seals, self.signed_of)
             if not all(self.may_verify(message) for seal in self.seals for message in seal.vouched):
                 fail(f"{self.name} is verified against its own rules")
 
-    def _text(self, data: bytes) -> bytes | None:
+    def text(self, data: bytes) -> bytes | None:
+        """Return the text that a fuzzer's bytes make, all layers around them; None where they make none."""
         how = data[0] % (2 + len(self.layers)) if data else 0
         if how == 0:
             return data[1:]

@@ -25,6 +25,8 @@ class Finding(AssertionError):
 class Target:
     """name: as on the command line. run: one execution. seeds: what mutation begins with. words: what parsers look for.
 
+    prepare: makes of a fuzzer's bytes what is run; it costs what it costs. None: nothing to run.
+
     is_bounded: the bounds of time and memory hold for it; not for files of the trust bundle, which come once a day.
     """
 
@@ -33,6 +35,7 @@ class Target:
     seeds: Sequence[bytes]
     words: Sequence[bytes] = ()
     is_bounded: bool = True
+    prepare: Callable[[bytes], bytes | None] = bytes
 
 
 class Watched:
@@ -46,6 +49,10 @@ class Watched:
     def __call__(self, data: bytes) -> None:
         """Execute once. Raises Finding, and whatever the parser should not have raised."""
         self.executions += 1
+        prepared = self._target.prepare(data)
+        if prepared is None:
+            return
+        data = prepared
         if not self._target.is_bounded:
             self._target.run(data)
             return

@@ -35,4 +35,6 @@ def recognise(scan: Scan) -> Code:
             code = family.recognise(text, scan)
             if code is not None:
                 return code
+    if text is not None and scan.eci is None and scan.charset == "none":  # then it was read as UTF-8
+        return Code(UNKNOWN, text)
     return Code(UNKNOWN, scan.data.decode("utf-8", "surrogateescape"))
