@@ -6,6 +6,7 @@ kept under .fuzz/ for the next run; a finding leaves its input there, and the ex
 
 import argparse
 import importlib.util
+import signal
 import sys
 import time
 from collections import deque
@@ -53,6 +54,7 @@ def main() -> int:
 
 
 def _fuzz(wanted: Mapping[str, Target], executions: int, seconds: int, room: Path, *, has_feedback: bool) -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that no process of ours stays behind
     waiting, running, done = deque(wanted), list[Run](), list[Result]()
     try:
         while waiting or running:
