@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -17,6 +18,8 @@ COMMANDS = {
     "console": "print a link to the kiosk or staff page, or make the staff's PIN",
 }
 
+READER_GONE = 141  # as of a program that SIGPIPE ends (128 + 13)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status; 2 is a usage error."""
@@ -31,7 +34,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             module.add_arguments(sub)
             sub.set_defaults(run=module.run)
     args = parser.parse_args(arguments)
-    status: int = args.run(args)
+    if args.command == "run":
+        status: int = args.run(args)
+        return status
+    try:
+        status = args.run(args)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read it has seen enough (`scanward explain ... | head`)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left goes nowhere, without a word
+        return READER_GONE
     return status
 
 

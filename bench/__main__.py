@@ -9,8 +9,8 @@ import sys
 import time
 
 MODULES = (
-    "verifying", "hcert", "shc", "aadhaar", "scanning", "camera", "ledger", "pipeline", "delivery", "drain", "mqtt",
-    "ingest", "console", "page", "process", "camera_loop", "endurance",
+    "verifying", "recognising", "hcert", "shc", "aadhaar", "bulk", "scanning", "camera", "ledger", "pipeline",
+    "delivery", "drain", "mqtt", "ingest", "console", "page", "process", "camera_loop", "endurance",
 )  # fmt: skip
 
 

@@ -18,11 +18,12 @@ from agent.core.steps import POLICY_BYTES_MAX, Policy, PolicyInvalid, parse_poli
 from agent.core.time_interval import Interval
 from agent.core.trust_entries import parse_trust_list
 from agent.core.trust_list import TRUST_LIST_BYTES_MAX, Trust, TrustListInvalid
-from agent.core.verdict import Claims
+from agent.core.verdict import Claims, CodeType
 from agent.core.verification import describe, is_bearer
 
 UNSIGNED_NOTICE = "laboratory use: the trust list is an unsigned file, so this verdict proves nothing to anyone else"
 INSTANT_MS_MAX = 253_402_300_799_999  # the end of the year 9999
+_TYPES = {type_: type_.name.lower() for type_ in CodeType}  # Python 3.11 is slow to name them
 _UNIX_SECONDS = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,9})?")
 
 
@@ -106,7 +107,7 @@ def present(family: str, claims: Claims, *, clear: bool) -> dict[str, object]:
     """Return claims for JSON. Unless `clear`, a card shows its first four digits, a token and a text nothing at all."""
     shown: dict[str, object] = {}
     if claims.type is not None:
-        shown["type"] = claims.type.name.lower()
+        shown["type"] = _TYPES[claims.type]
     if claims.issuer is not None:
         shown["issuer"] = claims.issuer
     if claims.key_id is not None:
@@ -118,8 +119,7 @@ def present(family: str, claims: Claims, *, clear: bool) -> dict[str, object]:
     if claims.replay_id is not None:
         shown["replay_id"] = claims.replay_id.hex()
     if claims.card is not None:
-        digits = claims.card.hex().upper()
-        shown["card"] = digits if clear else f"{digits[:4]}…"
+        shown["card"] = claims.card.hex().upper() if clear else f"{claims.card[:2].hex().upper()}…"
     if claims.token is not None:
         shown["token"] = claims.token.hex().upper() if clear else "…"
     if claims.text is not None:

@@ -82,9 +82,19 @@ class Judge:
     def answer(self, lines: list[bytes]) -> bytes:
         """Return one line of JSON for each line."""
         stamp = SystemClock().now()
-        return b"".join([msgspec.json.encode(self._answer(line, stamp)) + b"\n" for line in lines])
+        return _ENCODER.encode_lines([self._answer(line, stamp) for line in lines])
 
-    def _answer(self, line: bytes, stamp: Stamp) -> dict[str, object]:
+    def _answer(self, line: bytes, stamp: Stamp) -> "_Answer":
+        try:
+            plain = _PLAIN.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return self._answer_any(line, stamp)
+        if len(line) > LINE_BYTES_MAX:
+            return self._answer_any(line, stamp)
+        scan = Scan(plain.code.encode("utf-8"), "verify", stamp)
+        return self._judged(plain.id, verify(recognise(scan), self.trust, self.now or stamp.now))
+
+    def _answer_any(self, line: bytes, stamp: Stamp) -> "_Answer":
         asked = dict[str, object]()
         try:
             asked = _decode(line)
@@ -92,13 +102,11 @@ class Judge:
         except _InputRefused as refused:
             verdict = Verdict(UNREADABLE, Outcome.REFUSED, refused.reason)
         id_ = asked.get("id")
-        return {
-            "id": id_ if isinstance(id_, str | int | float) else None,
-            "family": verdict.family,
-            "verdict": verdict.outcome.value,
-            "reason": verdict.reason,
-            "claims": present(verdict.family, verdict.claims, clear=self.clear),
-        }
+        return self._judged(id_ if isinstance(id_, str | int | float) else None, verdict)
+
+    def _judged(self, id_: str | float | None, verdict: Verdict) -> "_Answer":
+        claims = present(verdict.family, verdict.claims, clear=self.clear)
+        return _Answer(id_, verdict.family, verdict.outcome, verdict.reason, claims)
 
     def _code(self, asked: dict[str, object], stamp: Stamp) -> Code:
         parts = asked.get("code")
@@ -125,6 +133,29 @@ class Judge:
         if not scans:
             raise _InputRefused("scan.no-code")
         return scans[choose(scans)]
+
+
+class _Plain(msgspec.Struct, gc=False):
+    """A line as nearly all are: a text and perhaps an id. Whatever else a line may say is read by _answer_any."""
+
+    code: str
+    id: str | int | float | None = None
+    image: None = None
+    now: None = None
+
+
+class _Answer(msgspec.Struct, gc=False):
+    """A line of the answer."""
+
+    id: str | int | float | None
+    family: str
+    verdict: Outcome
+    reason: str
+    claims: dict[str, object]
+
+
+_PLAIN = msgspec.json.Decoder(_Plain)
+_ENCODER = msgspec.json.Encoder()
 
 
 class _InputRefused(Exception):

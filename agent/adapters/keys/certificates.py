@@ -4,11 +4,13 @@ The law: reading believes nothing; `vouch` believes one signature, by the key of
 Dates and usages are for whoever asks. Loaded only where a trust list brings certificates: it costs 2.5 MB.
 """
 
+import warnings
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import NameOID
 
 from agent.adapters.keys import chain
@@ -49,20 +51,25 @@ class X509Certificate:
 
 
 def read_certificate(der: bytes) -> X509Certificate:
-    """Read one certificate of at most CERTIFICATE_BYTES_MAX bytes. Raises CertificateRefused."""
+    """Read one certificate of at most CERTIFICATE_BYTES_MAX bytes. Raises CertificateRefused.
+
+    What the library only warns of is refused as well.
+    """
     if len(der) > CERTIFICATE_BYTES_MAX:
         raise CertificateRefused(f"a certificate of more than {CERTIFICATE_BYTES_MAX} bytes")
     try:
-        certificate = x509.load_der_x509_certificate(der)
-        spki = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        not_before_s = int(certificate.not_valid_before_utc.timestamp())
-        not_after_s = int(certificate.not_valid_after_utc.timestamp())
-        names = certificate.subject.get_attributes_for_oid(NameOID.COUNTRY_NAME)
-        country = str(names[0].value) if names else None
-        usages = _usages(certificate)
-        is_authority = _is_authority(certificate)
-        document_types = chain.document_types(certificate)
-    except chain.UNREADABLE as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", CryptographyDeprecationWarning)
+            certificate = x509.load_der_x509_certificate(der)
+            spki = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+            not_before_s = int(certificate.not_valid_before_utc.timestamp())
+            not_after_s = int(certificate.not_valid_after_utc.timestamp())
+            names = certificate.subject.get_attributes_for_oid(NameOID.COUNTRY_NAME)
+            country = str(names[0].value) if names else None
+            usages = _usages(certificate)
+            is_authority = _is_authority(certificate)
+            document_types = chain.document_types(certificate)
+    except (*chain.UNREADABLE, CryptographyDeprecationWarning) as error:
         raise CertificateRefused("not a certificate that can be read") from error
     return X509Certificate(spki, not_before_s, not_after_s, country, usages, is_authority, document_types, certificate)
 

@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS, Asymmet
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
-from agent.adapters.keys.verification import build_key, read_certificate_strictly
+from agent.adapters.keys import certificates
+from agent.adapters.keys.verification import build_key
 from agent.core.trust_list import Certificate, CertificateRefused, VerificationKey
 
 CERTIFICATE_BYTES_MAX = 8_192
@@ -54,7 +55,7 @@ class LenientCertificate:
         """Return the certificate of these bytes, signed by this authority's key. Raises CertificateRefused."""
         if not self.is_authority or not self._may_sign_certificates:
             raise CertificateRefused("its issuer's certificate is not an authority's")
-        signer = read_certificate_strictly(der)
+        signer = certificates.read_certificate(der)
         _require_signed(der, self._subject, self.spki)
         return signer
 

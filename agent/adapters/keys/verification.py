@@ -4,14 +4,12 @@ The law: a key verifies with its own algorithm alone, and a bad signature is Fal
 SM2 is left to sm2.py.
 """
 
-import warnings
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.hashes import SHA256, HashAlgorithm
-from cryptography.utils import CryptographyDeprecationWarning
 
 from agent.adapters.keys.public_keys import read_public_key
 from agent.core.trust_list import AlgorithmUnavailable, Certificate, CertificateRefused, VerificationKey
@@ -111,26 +109,11 @@ def read_certificate(der: bytes) -> Certificate:
 
     Raises CertificateRefused.
     """
+    from agent.adapters.keys import certificates  # noqa: PLC0415  # an agent whose list has none loads nothing for them
+
     try:
-        return read_certificate_strictly(der)
+        return certificates.read_certificate(der)
     except CertificateRefused:
         from agent.adapters.keys import lenient_certificates  # noqa: PLC0415  # few lists need it: 2 MB
 
         return lenient_certificates.read_certificate(der)
-
-
-def read_certificate_strictly(der: bytes) -> Certificate:
-    """Read an X.509 certificate (certificates.py); what the library only warns of is refused as well.
-
-    Raises CertificateRefused.
-    """
-    from cryptography.x509 import InvalidVersion  # noqa: PLC0415  # likewise
-
-    from agent.adapters.keys import certificates  # noqa: PLC0415  # an agent whose list has none loads nothing for them
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", CryptographyDeprecationWarning)
-        try:
-            return certificates.read_certificate(der)
-        except (CryptographyDeprecationWarning, InvalidVersion) as error:
-            raise CertificateRefused("not a certificate as the standard has it") from error

@@ -64,4 +64,6 @@ def recognise(scan: Scan, cards: CardPatterns = NO_CARDS) -> Code:
                 return code
         if (card := cards.recognise(text)) is not None:
             return card
+    if text is not None and scan.eci is None and scan.charset == "none":  # then it was read as UTF-8
+        return Code(UNKNOWN, text)
     return Code(UNKNOWN, scan.data.decode("utf-8", "surrogateescape"))

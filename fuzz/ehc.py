@@ -1,0 +1,94 @@
+"""EHC1 to fuzz: base45, COSE_Sign1, and claims of every shape, signed anew."""
+
+import hashlib
+
+import cbor2
+
+from fuzz import layers
+from fuzz.choices import Choices, value
+from fuzz.issuers import NOW_S, Seal, trust_of, trusted
+from fuzz.signed import SignedFamily
+
+_SEAL = Seal(b"ehc")
+_KID = bytes(range(8))
+_AAD = b"scanward-ehc-1"
+_PROTECTED = bytes(cbor2.dumps({1: -7, 4: _KID}))
+_CARD = hashlib.sha256(b"an invented card of the fuzzer").digest()
+_STATIC: dict[object, object] = {1: "4420", 6: NOW_S - 86_400, -65537: _CARD, -65538: 1}
+_DYNAMIC: dict[object, object] = {1: "4420", 4: NOW_S + 60, 6: NOW_S, 7: bytes(8), -65537: _CARD, -65538: 0}
+_NAMES = (1, 4, 6, 7, -65537, -65538, 0, 2, 3, 5, 8, 24, -1, -65536, 2**32)
+_GRACE_S = 15
+
+
+def family() -> SignedFamily:
+    """Return what there is to fuzz."""
+    static, dynamic = layers.deterministic(_STATIC), layers.deterministic(_DYNAMIC)
+    return SignedFamily(
+        "ehc",
+        trust_of(trusted("ehc", "4420", _KID, "ES256", _SEAL), trusted("ehc", "4421", b"8 bytes.", "SM2", None)),
+        (_SEAL,),
+        (_signed(_PROTECTED, dynamic), _signed(_PROTECTED, static)),
+        lambda text: layers.signed_of_sign1(layers.from_base45(text.removeprefix("EHC1:")), _AAD),
+        (_enveloped, _payload, _headed, _claims),
+        (
+            (0, layers.sign1(_PROTECTED, dynamic, _SEAL.sign(layers.sig_structure(_PROTECTED, _AAD, dynamic)))),
+            (1, dynamic),
+            (1, static),
+            (2, bytes((len(_PROTECTED),)) + _PROTECTED + static),
+            (3, bytes((0, 1, 2, 0))),
+            (3, bytes((1, 1, 1, 2, 60, 24))),
+        ),
+        _may_verify,
+        (b"EHC1:", _PROTECTED, b"\xd2\x84", b"\x58\x40", b"\x3a\x00\x01\x00\x00", b"\x3a\x00\x01\x00\x01"),
+    )
+
+
+def _signed(protected: bytes, payload: bytes) -> str:
+    signature = _SEAL.sign(layers.sig_structure(protected, _AAD, payload))
+    return _enveloped(layers.sign1(protected, payload, signature))
+
+
+def _enveloped(envelope: bytes) -> str:
+    return "EHC1:" + layers.base45(envelope)
+
+
+def _payload(payload: bytes) -> str:
+    return _signed(_PROTECTED, payload)
+
+
+def _headed(data: bytes) -> str:
+    size = data[0] if data else 0
+    return _signed(data[1 : 1 + size], data[1 + size :])
+
+
+def _claims(data: bytes) -> str:
+    """Sign a good code's claims with up to four of them replaced, added or taken away."""
+    choices = Choices(data)
+    claims = dict(_STATIC if choices.byte() % 2 else _DYNAMIC)
+    for _ in range(choices.byte() % 4 + 1):
+        name = _name(choices)
+        if choices.byte() % 4 == 0:
+            claims.pop(name, None)
+        else:
+            claims[name] = value(choices, _name)
+    return _payload(layers.deterministic(claims))
+
+
+def _name(choices: Choices) -> object:
+    return _NAMES[choices.byte() % len(_NAMES)]
+
+
+def _may_verify(message: bytes) -> bool:
+    """Read ehc1.cddl and codes.md once more, in other words."""
+    _, protected, aad, payload = cbor2.loads(message)
+    said = cbor2.loads(payload)
+    if (protected, aad) != (_PROTECTED, _AAD) or layers.deterministic(said) != payload:
+        return False
+    issued, expires, is_dynamic = said[6], said.get(4), said[-65538] == 0
+    is_whole = type(issued) is int and said[1] == "4420" and type(said[-65538]) is int and len(said[-65537]) == 32
+    if is_dynamic:
+        is_whole = is_whole and len(said[7]) == 8 and 0 < expires - issued <= 120
+    elif expires is not None:
+        is_whole = is_whole and expires > issued
+    in_time = issued <= NOW_S + 1 + _GRACE_S and (expires is None or expires >= NOW_S - 1 - _GRACE_S)
+    return bool(is_whole and in_time and (is_dynamic or 7 not in said) and said[-65538] in (0, 1))

@@ -1,0 +1,120 @@
+"""The outer layers of signed codes, written from the standards and not from the agent: what bytes are put in.
+
+And the way back: which bytes a text says were signed, so that an acceptance can be judged.
+"""
+
+import base64
+import gzip
+import json
+import zlib
+
+import cbor2
+
+_BASE45 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
+AADHAAR_SIGNATURE_BYTES = 256
+_PIECE_DIGITS = 1_000
+_PIECE = 10**_PIECE_DIGITS
+
+
+def base45(data: bytes) -> str:
+    """Return the text (RFC 9285 §4.1)."""
+    out = list[str]()
+    for at in range(0, len(data) - 1, 2):
+        high, low = divmod(data[at] << 8 | data[at + 1], 2025)
+        out += _BASE45[low % 45], _BASE45[low // 45], _BASE45[high]
+    if len(data) % 2:
+        out += _BASE45[data[-1] % 45], _BASE45[data[-1] // 45]
+    return "".join(out)
+
+
+def from_base45(text: str) -> bytes:
+    """Return the bytes (RFC 9285 §4.2). Raises ValueError."""
+    out = bytearray()
+    for at in range(0, len(text), 3):
+        group = [_BASE45.index(c) for c in text[at : at + 3]]
+        if len(group) == 1:
+            raise ValueError("one character alone says nothing")
+        number = sum(digit * 45**place for place, digit in enumerate(group))
+        out += number.to_bytes(len(group) - 1, "big")
+    return bytes(out)
+
+
+def deterministic(claims: dict[object, object]) -> bytes:
+    """Return the CBOR of a map with its keys in bytewise order (RFC 8949 §4.2.1)."""
+    entries = sorted((cbor2.dumps(key), cbor2.dumps(item)) for key, item in claims.items())
+    head = bytes((0xA0 + len(entries),)) if len(entries) < 24 else b"\xb8" + bytes((len(entries),))
+    return head + b"".join(key + item for key, item in entries)
+
+
+def sig_structure(protected: bytes, external_aad: bytes, payload: bytes) -> bytes:
+    """Return what a COSE_Sign1 signs (RFC 9052 §4.4)."""
+    return bytes(cbor2.dumps(["Signature1", protected, external_aad, payload]))
+
+
+def sign1(protected: bytes, payload: bytes, signature: bytes, unprotected: object = None) -> bytes:
+    """Return a tagged COSE_Sign1 (RFC 9052 §4.2)."""
+    return bytes(cbor2.dumps(cbor2.CBORTag(18, [protected, unprotected or {}, payload, signature])))
+
+
+def signed_of_sign1(data: bytes, external_aad: bytes) -> bytes:
+    """Return what a COSE_Sign1 says was signed, with tags or without. Raises ValueError and what cbor2 raises."""
+    found = cbor2.loads(data)
+    while isinstance(found, cbor2.CBORTag):
+        found = found.value
+    protected, _, payload, _ = found
+    return sig_structure(bytes(protected), external_aad, bytes(payload))
+
+
+def b64(data: bytes) -> bytes:
+    """Return base64url without padding (RFC 7515 §2)."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+
+def from_b64(text: bytes) -> bytes:
+    """Return the bytes of base64url without padding. Raises ValueError."""
+    return base64.urlsafe_b64decode(text + b"=" * (-len(text) % 4))
+
+
+def raw_deflate(data: bytes) -> bytes:
+    """Return a raw DEFLATE stream (RFC 1951)."""
+    stream = zlib.compressobj(9, wbits=-15)
+    return stream.compress(data) + stream.flush()
+
+
+def shc_digits(jws: bytes) -> str:
+    """Return a JWS as a SMART Health Card's text: each character two digits, its code less 45."""
+    return "shc:/" + "".join(f"{(byte - 45) % 100:02}" for byte in jws)
+
+
+def signed_of_shc(text: str) -> bytes:
+    """Return what a SMART Health Card of one part says was signed. Raises ValueError."""
+    digits = text.removeprefix("shc:/")
+    jws = bytes(int(digits[at : at + 2]) + 45 for at in range(0, len(digits), 2))
+    return jws.rpartition(b".")[0]
+
+
+def aadhaar_text(data: bytes) -> str:
+    """Return fields with their signature as the digits of an Aadhaar secure QR code."""
+    return decimal(gzip.compress(data, 9, mtime=0))
+
+
+def decimal(data: bytes) -> str:
+    """Return bytes as one decimal number, in pieces: Python writes and reads no numbers of more than 4,300 digits."""
+    number, pieces = int.from_bytes(data, "big"), list[str]()
+    while number >= _PIECE:
+        number, piece = divmod(number, _PIECE)
+        pieces.append(f"{piece:0{_PIECE_DIGITS}}")
+    return str(number) + "".join(reversed(pieces))
+
+
+def from_decimal(text: str) -> bytes:
+    """Return the bytes of a decimal number. Raises ValueError."""
+    number, first = 0, len(text) % _PIECE_DIGITS
+    for piece in [text[:first], *(text[at : at + _PIECE_DIGITS] for at in range(first, len(text), _PIECE_DIGITS))]:
+        number = number * _PIECE + int(piece or "0")
+    return number.to_bytes((number.bit_length() + 7) // 8, "big")
+
+
+def canonical(value: object) -> bytes:
+    """Return the canonical JSON of text, whole numbers, lists and maps with plain names (RFC 8785)."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
