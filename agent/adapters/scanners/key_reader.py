@@ -1,6 +1,6 @@
 """Reads one input event node in a thread of its own: the kernel keeps about 64 events; a busy loop would lose some.
 
-The law: what is lost, by the kernel or here, stands in the stream as SYN_DROPPED, the keys that are down behind it.
+The law: what is lost, by the kernel or here, stands in the stream as SYN_DROPPED, the modifiers held behind it.
 """
 
 import os
@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from agent.adapters.scanners.evdev import EVENT, Node, events_in
-from agent.core.reading.keys import EV_KEY, EV_SYN, HELD, PRESSED, SYN_DROPPED, SYN_REPORT, KeyEvent
+from agent.core.reading.keys import EV_KEY, EV_SYN, HELD, MODIFIERS, PRESSED, SYN_DROPPED, SYN_REPORT, KeyEvent
 
 EVENTS_BUFFERED_MAX = 65_536  # the longest scan, every character shifted
 READ_EVENTS_MAX = 64
@@ -165,14 +165,17 @@ class KeyReader:
         self._events += events
 
     def _gap(self) -> list[KeyEvent]:
-        """Return what stands for lost events: the loss, and the keys that are down behind it."""
+        """Return what stands for lost events: the loss, and the modifiers that are down behind it.
+
+        No other key: the kernel tells what is down, not in which order it was pressed, nor for which scan.
+        """
         try:
             held = self._node.held()
         except OSError:  # unplugged, as the next read will say
             held = ()
         now_ms = int(time.monotonic() * 1000)
         lost = [KeyEvent(EV_SYN, SYN_DROPPED, 0, now_ms), KeyEvent(EV_SYN, SYN_REPORT, 0, now_ms)]
-        return lost + [KeyEvent(EV_KEY, code, PRESSED, now_ms) for code in held]
+        return lost + [KeyEvent(EV_KEY, code, PRESSED, now_ms) for code in held if code in MODIFIERS]
 
     def _tell(self) -> None:
         with self._lock:

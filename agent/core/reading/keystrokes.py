@@ -38,8 +38,8 @@ class KeyAssembler:
 
     lit: Caps Lock's light when the device was opened; held: the keys down then. `feed` what was read, call `idle` at
     `due_at_ms` where nothing waits to be read, and `hang_up` when the device goes away. An event's own time is of one
-    clock, at_ms of any other. Behind SYN_DROPPED the caller feeds the keys that are down as presses. After a scan that
-    broke off, what comes up to the next terminator may be its tail: it is refused too, aloud.
+    clock, at_ms of any other. Behind SYN_DROPPED the caller feeds the modifiers that are down as presses. After a scan
+    that broke off or was lost, what comes up to the next terminator may be its tail: it is refused too, aloud.
     """
 
     def __init__(
@@ -56,7 +56,6 @@ class KeyAssembler:
         self._fault: ScanFault | None = None
         self._is_skipping = False  # a fault was told; what is left of the scan goes until a terminator or a pause
         self._is_blind = False  # behind SYN_DROPPED, until the report that is cut in two is over
-        self._is_all_lost = False  # no key has come behind a loss: the terminator may well be among what was lost
         self._tail_until_ms: int | None = None  # by the keys' clock: what begins before may be a broken scan's rest
         self._fed_at_ms = 0
         self._key_at_ms: int | None = None
@@ -111,7 +110,6 @@ class KeyAssembler:
         if event.type != EV_KEY:
             return []
         if event.value == keys.PRESSED:
-            self._is_all_lost &= event.code in keys.MODIFIERS
             is_end = event.code in self._ends and not self._keyboard.is_half
             text = self._keyboard.press(event.code)
             if event.code in self._ends and (text is None or text == self._end_text):
@@ -136,7 +134,7 @@ class KeyAssembler:
         The time that was lost is no pause: somebody typed in it.
         """
         self._keyboard.lose_track()
-        self._is_blind = self._is_all_lost = True
+        self._is_blind = True
         self._key_at_ms, self._fed_at_ms = lost_at_ms, at_ms
         return [] if self._is_skipping else self._give_up(ScanFault.LOST)
 
@@ -151,9 +149,8 @@ class KeyAssembler:
             return []
         if not self._ends:
             return self._end(ScanFault.KEYS if self._keyboard.is_half else None)
-        is_broken_off = not (self._is_skipping and self._is_all_lost)
         pieces = self._end(ScanFault.INCOMPLETE)
-        if is_broken_off and self._key_at_ms is not None:
+        if self._key_at_ms is not None:
             self._tail_until_ms = self._key_at_ms + TAIL_MS
         return pieces
 
@@ -164,7 +161,7 @@ class KeyAssembler:
         if fault is None and self._tail_until_ms is not None:
             fault = ScanFault.INCOMPLETE
         self._pending.clear()
-        self._is_skipping = self._is_all_lost = False
+        self._is_skipping = False
         self._fault = self._tail_until_ms = None
         self._keyboard.rest()
         return [Piece(payload, fault)] if is_something else []

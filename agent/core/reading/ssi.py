@@ -59,6 +59,7 @@ class SsiAssembler:
         self._asked_at_ms = 0
         self._message: _Message | None = None
         self._last: tuple[bytes, int] | None = None  # the last DECODE_DATA packet taken, and when
+        self._has_ended_several = False  # the last DECODE_DATA packet ended a message of several
         self._tail_until_ms: int | None = None  # until then, packets may belong to a message that was refused
         self._replies = bytearray()
 
@@ -170,17 +171,21 @@ class SsiAssembler:
         self._replies += packet(CMD_ACK)
         goes_on, is_retransmitted = bool(status & _CONTINUATION), bool(status & _RETRANSMIT)
         body = bytes([goes_on]) + data
-        is_double = is_retransmitted and not self._naks and self._is_last(body)
+        is_again = is_retransmitted and self._is_last(body)
         is_other = self._naks > 0 and not is_retransmitted  # what was asked for never came
+        # Asked for again, it may be the same code shown twice; but the end of a message is no message.
+        is_double = is_again and self._message is None and (not self._naks or self._has_ended_several)
         self._naks, self._last = 0, (body, self._fed_at_ms)
-        if is_double and self._message is None:  # our acknowledgement was lost, not the packet
+        if is_double:  # our acknowledgement was lost, not the packet
             return []
-        if self._tail_until_ms is not None and self._fed_at_ms < self._tail_until_ms:
+        is_tail = self._tail_until_ms is not None and self._fed_at_ms < self._tail_until_ms
+        self._has_ended_several = not goes_on and (is_tail or self._message is not None)
+        if is_tail:
             return self._refuse_to_the_end(goes_on, data[1:], ScanFault.INCOMPLETE)
         self._tail_until_ms = None
         message = self._message or _Message(data[0], b"")
         # In the middle of a message, the same packet again may as well be the next one, equal to it: refused.
-        if is_double or is_other or message.kind != data[0]:
+        if (is_again and self._message is not None) or is_other or message.kind != data[0]:
             return self._refuse_to_the_end(goes_on, message.data + data[1:], ScanFault.DAMAGED)
         message.data = (message.data + data[1:])[: self._bytes_max + 1]
         self._message = message if goes_on else None

@@ -3,10 +3,20 @@
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agent.core.reading.keys import EV_KEY, EV_SYN, HELD, SYN_DROPPED, SYN_REPORT, KeyEvent, Stroke, events_of
+from agent.core.reading.keys import (
+    EV_KEY,
+    EV_SYN,
+    HELD,
+    MODIFIERS,
+    SYN_DROPPED,
+    SYN_REPORT,
+    KeyEvent,
+    Stroke,
+    events_of,
+)  # fmt: skip
 from agent.core.reading.keystrokes import TAIL_MS, KeyAssembler
 from agent.core.reading.layouts import LAYOUTS, LayoutName, layout_of
 from agent.core.reading.layouts.typed import alt_code_for, keys_for
@@ -178,11 +188,16 @@ def test_what_the_kernel_lost_spoils_everything_up_to_a_pause() -> None:
     assert keys.feed(events_of(typed("next") + ENTER, 310), 310) == [Piece(b"next")]
 
 
-def test_a_loss_behind_which_nothing_came_may_have_had_the_terminator_in_it() -> None:
+def test_a_loss_behind_which_nothing_came_may_be_followed_by_the_rest() -> None:
     keys = assembler(timeout_ms=100)
     assert keys.feed([*events_of(typed("lost"), 0), *DROPPED], 10) == [Piece(b"lost", ScanFault.LOST)]
     assert keys.idle(110) == []
-    assert keys.feed(events_of(typed("next") + ENTER, 300), 300) == [Piece(b"next")]
+    assert keys.feed(events_of(typed("rest") + ENTER, 300), 300) == [Piece(b"rest", ScanFault.INCOMPLETE)]
+    assert keys.feed(events_of(typed("next") + ENTER, 600), 600) == [Piece(b"next")]
+    keys.feed([*events_of(typed("lost"), 1_000), *DROPPED], 1_000)
+    keys.idle(1_100)
+    late_ms = 1_000 + TAIL_MS
+    assert keys.feed(events_of(typed("next") + ENTER, late_ms), late_ms) == [Piece(b"next")], "nothing holds it so long"
 
 
 def test_a_loss_between_scans_is_told_and_ends_by_itself() -> None:
@@ -318,23 +333,29 @@ def test_events_that_are_lost_and_told_never_shorten_a_scan(text: str, data: st.
         st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=2, max_size=12), min_size=1, max_size=4
     ),
     gaps=st.lists(st.sampled_from([1, 1, 1, 1, 20, 99, 100, 300, 5_000]), max_size=60),
-    losses=st.lists(st.integers(0, 60), max_size=2),
+    losses=st.lists(st.tuples(st.integers(0, 60), st.integers(1, 30)), max_size=2),
 )
+@example(texts=["00"], gaps=[1, 1, 100], losses=[(1, 1)])
+@example(texts=["00000"], gaps=[1] * 8 + [100], losses=[(7, 1)])
+@example(texts=["0a", "0a"], gaps=[1] * 5 + [100], losses=[(2, 3)])
 def test_no_stall_and_no_loss_makes_a_shorter_scan_of_a_longer_one(
-    texts: list[str], gaps: list[int], losses: list[int]
+    texts: list[str], gaps: list[int], losses: list[tuple[int, int]]
 ) -> None:
-    keys, pieces, now_ms = assembler(timeout_ms=100), list[Piece](), 0
+    """losses: the first stroke lost and how many; behind them the kernel's answer to what is down, and nothing else."""
+    keys, pieces, now_ms, held = assembler(timeout_ms=100), list[Piece](), 0, set[int]()
+    lost = {index for first, count in losses for index in range(first, first + count)}
     for index, stroke in enumerate(s for text in texts for s in typed(text) + ENTER):
         now_ms += gaps[index] if index < len(gaps) else 1
+        (held.add if stroke.value else held.discard)(stroke.code)
         pieces += keys.idle(now_ms)
-        if index in losses:  # this stroke is lost, however long it took
-            held = [KeyEvent(EV_KEY, stroke.code, 1, now_ms)] if stroke.value else []
-            lost = [KeyEvent(EV_SYN, code, 0, now_ms) for code in (SYN_DROPPED, SYN_REPORT)]
-            pieces += keys.feed(lost + held, now_ms)
-        else:
+        if index not in lost:
             pieces += keys.feed(events_of([stroke], now_ms), now_ms)
+        elif index + 1 not in lost:
+            told = [KeyEvent(EV_SYN, code, 0, now_ms) for code in (SYN_DROPPED, SYN_REPORT)]
+            told += [KeyEvent(EV_KEY, code, 1, now_ms) for code in sorted(held & MODIFIERS)]
+            pieces += keys.feed(told, now_ms)
     pieces += keys.idle(now_ms + 100)
     read_well = [piece.data.decode() for piece in pieces if piece.fault is None]
     assert all(text in texts for text in read_well)
-    if not losses and max(gaps, default=1) < 100:
+    if not lost and max(gaps, default=1) < 100:
         assert read_well == texts

@@ -121,6 +121,20 @@ def test_no_part_of_a_message_is_a_scan() -> None:
     assert mixed.feed(decode(b"next"), 0) == [scan(b"next")]
 
 
+@pytest.mark.parametrize("is_end", [False, True])
+def test_a_packet_that_comes_again_damaged_and_then_whole_is_not_taken_twice(is_end: bool) -> None:  # noqa: FBT001
+    """Our answer to it was lost on a bad line, so it comes again, is damaged on the way and asked for."""
+    assembler = SsiAssembler()
+    first, last = decode(b"first", MORE), decode(b"last")
+    pieces = assembler.feed(first + last if is_end else first, 0)
+    again = decode(b"last", AGAIN) if is_end else decode(b"first", MORE | AGAIN)
+    assembler.feed(again[:-1] + bytes([again[-1] ^ 1]), 2_000)
+    assert assembler.idle(2_000 + GAP_MS) == []
+    pieces += assembler.feed(again if is_end else again + last, 2_100)
+    assert pieces == ([scan(b"firstlast")] if is_end else [Piece(b"last", ScanFault.INCOMPLETE)])
+    assert assembler.feed(decode(b"next"), 3_000) == [scan(b"next")]
+
+
 def test_a_scanner_that_does_not_send_again_has_its_message_refused_to_the_end() -> None:
     assembler = SsiAssembler()
     assembler.feed(decode(b"one", MORE)[:-1] + b"\x00", 0)
