@@ -21,7 +21,7 @@ from agent.adapters.scanners.presence import OnPresence, Presence, log_presence
 from agent.core.decision import Answer
 from agent.core.reading.framing import Framing, ScanAssembler
 from agent.core.reading.piece import Piece
-from agent.core.scan import Scan, ScanFault
+from agent.core.scan import Scan
 from agent.ports import Clock
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class NetworkScanner(TakenIn):
         self._lines = dict[str, Line]()  # by the peer's address, the oldest first
         self._origins = deque[Line]()  # which line each waiting scan came from
         self._answers_to: Line | None = None
-        self._cut = set[str]()  # peers whose last connection took a scan with it
+        self._cut = set[str]()  # peers whose last connection ended in a scan, or behind half of one
         self._stranger_told_at_s = -STRANGERS_TOLD_S
 
     async def scans(self) -> AsyncGenerator[Scan, None]:
@@ -121,7 +121,7 @@ class NetworkScanner(TakenIn):
                 continue
             if (before := self._lines.get(peer)) is not None:
                 self._take(before, before.close())  # it came back, and its old connection did not hear of that
-                del self._lines[peer]
+                self._forget(before)
             self._begin(connected, peer)
 
     def _may_connect(self, peer: str) -> bool:
@@ -165,8 +165,6 @@ class NetworkScanner(TakenIn):
     def _take(self, line: Line, pieces: list[Piece]) -> None:
         heartbeat = self._settings.heartbeat.encode()
         for piece in pieces:
-            if piece.fault is ScanFault.CUT:
-                self._note_cut(line)
             if heartbeat and piece == Piece(heartbeat):
                 continue
             self._origins.extend([line] * self._intake.take([piece]))
@@ -174,10 +172,14 @@ class NetworkScanner(TakenIn):
             for each in self._lines.values():
                 each.pause()
 
-    def _note_cut(self, line: Line) -> None:
-        if len(self._cut) >= CONNECTIONS_MAX:
-            self._cut.clear()
-        self._cut |= {peer for peer, other in self._lines.items() if other is line}
+    def _forget(self, line: Line) -> None:
+        peers = {peer for peer, other in self._lines.items() if other is line}
+        if line.was_half:
+            if len(self._cut) >= CONNECTIONS_MAX:
+                self._cut.clear()
+            self._cut |= peers
+        for peer in peers:
+            del self._lines[peer]
 
     def _resume(self) -> None:
         """Read again, if the queue has room."""
@@ -186,7 +188,7 @@ class NetworkScanner(TakenIn):
                 line.resume()
 
     def _on_lost(self, line: Line, why: str) -> None:
-        self._lines = {peer: other for peer, other in self._lines.items() if other is not line}
+        self._forget(line)
         if self._settings.is_listening:
             if not self._lines and self._settings.stays_connected:
                 self._tell_listening()

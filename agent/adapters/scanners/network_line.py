@@ -48,6 +48,7 @@ class Line:
         self._paid_until_s = 0.0  # when what was read so far is due at that rate, by the loop's clock
         self._is_open = True
         self.is_reading = False
+        self.was_half = False  # closed in a scan: the rest of it may come over the next connection
 
     @property
     def is_waiting(self) -> bool:
@@ -86,6 +87,7 @@ class Line:
                 timer.cancel()
         self._quiet_timer = self._pace_timer = None
         self._socket.close()
+        self.was_half = self._assembler.is_half(loop_ms())
         return self._assembler.hang_up()
 
     def _on_readable(self) -> None:

@@ -69,6 +69,10 @@ class ScanAssembler:
         """Say whether no scan is arriving."""
         return not (self._pending or self._is_skipping or self._is_spoiled)
 
+    def is_half(self, at_ms: int) -> bool:
+        """Say whether what comes next may be the rest of something whose beginning came."""
+        return not self.is_between or (self._tail_until_ms is not None and at_ms < self._tail_until_ms)
+
     @property
     def due_at_ms(self) -> int | None:
         """When `idle` will have something to do, should nothing come until then; None while nothing is pending."""

@@ -94,6 +94,22 @@ async def test_half_a_scan_at_a_cut_is_a_fault_and_the_reader_is_dialled_again(h
         assert (await listener.next()).fault is None, "nothing was cut the second time"
 
 
+@pytest.mark.parametrize(("begun", "fault"), [(b"hal", ScanFault.INCOMPLETE), (b"x" * 21, ScanFault.OVER_LONG)])
+async def test_the_rest_of_what_was_refused_before_the_cut_is_no_scan_either(begun, fault, reader, told):
+    """The net stalls before it breaks: the half was given up as that, and nothing was left for the cut to take."""
+    reader.switch_on()
+    async with reading(dialling(reader, told, timeout_ms=50, bytes_max=20)) as listener:
+        await reader.wait()
+        await reader.send(begun)
+        assert (await listener.next()).fault is fault
+        reader.hang_up(hard=True)
+        await reader.wait()
+        await reader.send(b"f\rnext\r")
+        rest, following = await listener.take(2)
+        assert (rest.data, rest.fault) == (b"f", ScanFault.INCOMPLETE)
+        assert (following.data, following.fault) == (b"next", None)
+
+
 def _unread(listener, reader) -> int:
     """How many bytes the agent's kernel may still hold: those the reader's own kernel has not seen acknowledged."""
     import fcntl

@@ -251,3 +251,15 @@ def test_a_scan_keeps_its_bytes_out_of_its_repr_and_reads_utf_8_strictly() -> No
     assert "secret" not in repr(Scan(b"secret", "front", AT))
     assert Scan("张三".encode(), "front", AT).text == "张三"
     assert Scan(b"\xff", "front", AT).text is None
+
+
+def test_what_may_be_followed_by_its_rest_is_told_for_as_long_as_a_link_may_hold_that() -> None:
+    assembler = ScanAssembler(Framing.CR, timeout_ms=100)
+    assert not assembler.is_half(0)
+    assembler.feed(b"whole\rha", 0)
+    assert assembler.is_half(0)
+    assembler.idle(100)
+    assert assembler.is_half(100)
+    assert not assembler.is_half(100 + TAIL_MS_MAX)
+    assembler.feed(b"lf\r", 200)
+    assert not assembler.is_half(200)
