@@ -105,7 +105,13 @@ def stall_meanwhile(bench: Bench, row: str, channel: Channel, expect: Expect = E
         bench.listener.go_on()
         bench.listener.until_heard(channel.scanner, before + 1, AFTER_STALL_S)
         time.sleep(STALL_S)
-    time.sleep(QUIET_S if expect is Expect.REFUSED else 0)
+    if expect is Expect.REFUSED:  # behind a loss, what ends first may be the tail of what was lost: refused as that
+        time.sleep(QUIET_S)
+        before = bench.listener.heard(channel.scanner)
+        tail = url(f"behind a loss, {row}").encode()
+        bench.write_down(row, "url", channel.scanner, tail, aim=channel.aim, expect=Expect.EITHER)
+        put_all(channel, tail)
+        bench.listener.until_heard(channel.scanner, before + 1, HEARD_S_MAX)
     one_after_another(bench, row, channel, [("url", url(f"after stalling, {row}").encode())])
 
 

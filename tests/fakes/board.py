@@ -23,9 +23,12 @@ ENTER = [Stroke(28, 1), Stroke(28, 0)]
 class Board:
     """The agent opens `path` with `open`; we write into the pipe."""
 
-    def __init__(self, path: Path, *, layout: LayoutName = "us", is_there: bool = True, lit: bool = False) -> None:
+    def __init__(
+        self, path: Path, *, layout: LayoutName = "us", is_there: bool = True, lit: bool = False, is_radio: bool = False
+    ) -> None:
         self.path = path
         self.lit = lit
+        self.is_radio = is_radio
         self.held: set[int] = set()
         self.layout = layout_of(layout)
         self._fd: int | None = None
@@ -96,6 +99,9 @@ class _PipeNode:
 
     def is_lit(self) -> bool:
         return self._board.lit
+
+    def is_radio(self) -> bool:
+        return self._board.is_radio
 
     def close(self) -> None:
         os.close(self._fd)

@@ -7,6 +7,7 @@ import errno
 import fcntl
 import os
 import struct
+import sys
 import time
 from array import array
 from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ EVENT = struct.Struct("@LLHHi")  # struct input_event: two words of time, whatev
 _KEY_MAX, _LED_MAX = 0x2FF, 0x0F
 _LED_CAPS_LOCK = 0x01
 _EV_KEY, _EV_MSC = 0x01, 0x04
+_BUS_BLUETOOTH = 0x05
 _LETTERS = (*range(16, 26), *range(30, 39), *range(44, 51))
 
 
@@ -31,6 +33,7 @@ def _iow(number: int, size: int) -> int:
     return 1 << 30 | size << 16 | ord("E") << 8 | number
 
 
+EVIOCGID = _ior(0x02, 8)  # struct input_id: bus, vendor, product, version
 EVIOCGKEY = _ior(0x18, _KEY_MAX // 8 + 1)
 EVIOCGLED = _ior(0x19, _LED_MAX // 8 + 1)
 EVIOCGBIT_KEY = _ior(0x20 + _EV_KEY, _KEY_MAX // 8 + 1)
@@ -54,6 +57,10 @@ class Node(Protocol):
 
     def is_lit(self) -> bool:
         """Say whether Caps Lock's light is on. Raises OSError."""
+        ...
+
+    def is_radio(self) -> bool:
+        """Say whether the device goes whenever its link does, and may keep what it could not send. Raises OSError."""
         ...
 
     def close(self) -> None:
@@ -91,6 +98,11 @@ class EventNode:
     def is_lit(self) -> bool:
         """Say whether Caps Lock's light is on (EVIOCGLED). Raises OSError."""
         return _LED_CAPS_LOCK in self._bits(EVIOCGLED)
+
+    def is_radio(self) -> bool:
+        """Say whether it is connected by Bluetooth (EVIOCGID). Raises OSError."""
+        answer = self._ioctl(self._fd, EVIOCGID, bytes(8))
+        return isinstance(answer, bytes) and int.from_bytes(answer[:2], sys.byteorder) == _BUS_BLUETOOTH
 
     def close(self) -> None:
         """Close the node, which ends the grab."""

@@ -10,7 +10,17 @@ import time
 from collections.abc import Callable
 
 from agent.adapters.scanners.evdev import EVENT, Node, events_in
-from agent.core.reading.keys import EV_KEY, EV_SYN, HELD, MODIFIERS, PRESSED, SYN_DROPPED, SYN_REPORT, KeyEvent
+from agent.core.reading.keys import (
+    CAPS_LOCK,
+    EV_KEY,
+    EV_SYN,
+    HELD,
+    MODIFIERS,
+    PRESSED,
+    SYN_DROPPED,
+    SYN_REPORT,
+    KeyEvent,
+)
 
 EVENTS_BUFFERED_MAX = 65_536  # the longest scan, every character shifted
 READ_EVENTS_MAX = 64
@@ -44,6 +54,7 @@ class KeyReader:
         self._thread = threading.Thread(target=self._run, name="keys", daemon=True)
         self.held: set[int] = set()  # the keys that are down, and whether Caps Lock's light is on, once it is settled
         self.lit = False
+        self.is_radio = False
         self.is_settled = False
         self.is_gone = False
 
@@ -120,6 +131,8 @@ class KeyReader:
                 if event.type == EV_KEY and event.value != HELD:
                     quiet_at = time.monotonic() + self._quiet_ms / 1000
                     (self.held.add if event.value == PRESSED else self.held.discard)(event.code)
+                    # Of a device that is ours alone nobody turns the light; a layout's own rule counts later.
+                    self.lit ^= event.code == CAPS_LOCK and event.value == PRESSED
         with self._lock:
             self._has_gap = quiet_at > end
             self.is_settled = True
@@ -130,6 +143,7 @@ class KeyReader:
         """Ask what is down and lit. Asking drops the key events that wait: never ask where they are wanted."""
         try:
             self.held, self.lit = set(self._node.held()), self._node.is_lit()
+            self.is_radio = self._node.is_radio()
         except OSError:  # unplugged
             self.is_gone = True
 

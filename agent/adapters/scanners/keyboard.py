@@ -12,9 +12,8 @@ from agent.adapters.scanners.evdev import EventNode, Node
 from agent.adapters.scanners.intake import Intake, TakenIn, loop_ms
 from agent.adapters.scanners.key_reader import KeyReader
 from agent.adapters.scanners.keyboard_settings import Settings
-from agent.adapters.scanners.lookout import DeviceAbsent, HotPlug, Lookout
+from agent.adapters.scanners.lookout import HotPlug, Lookout
 from agent.adapters.scanners.presence import OnPresence, log_presence
-from agent.core.reading.keys import KEYS_TIMEOUT_MS, KeyEvent
 from agent.core.reading.keystrokes import KeyAssembler
 from agent.core.reading.layouts import layout_of
 from agent.core.scan import Scan
@@ -40,6 +39,7 @@ class KeyboardScanner(TakenIn):
         self._reader: KeyReader | None = None
         self._assembler: KeyAssembler | None = None
         self._quiet_timer: asyncio.TimerHandle | None = None
+        self._was_half = False  # when its radio link broke: it may type the rest over the next one
 
     async def scans(self) -> AsyncGenerator[Scan, None]:
         """Yield whole scans, and faulty ones with their fault, whether or not the device is there at the moment."""
@@ -98,13 +98,17 @@ class KeyboardScanner(TakenIn):
             layout_of(s.layout), terminator=s.terminator, timeout_ms=s.timeout_ms, bytes_max=s.bytes_max,
             caps_lock=s.caps_lock, alt_codes=s.alt_codes, lit=reader.lit, held=reader.held,
         )  # fmt: skip
+        if self._was_half:
+            self._was_half = False
+            self._assembler.join_late(loop_ms())
         self._intake.be_present(self._where + (", its Caps Lock light is on" if reader.lit else ""))
 
     def _hang_up(self) -> None:
         """The device went away: give up the half scan, look for the device until it is back."""
-        assembler = self._assembler
+        assembler, is_radio = self._assembler, self._reader is not None and self._reader.is_radio
         self._close()
         if assembler is not None:
+            self._was_half = is_radio and assembler.is_half(loop_ms())
             self._intake.take(assembler.hang_up())
         self._lookout.lost(f"{self._where} was unplugged or switched off: plug the scanner in")
 
@@ -128,33 +132,3 @@ class KeyboardScanner(TakenIn):
         if self._assembler is not None and self._reader is not None and self._reader.is_quiet():
             self._intake.take(self._assembler.idle(loop_ms()))
             self._watch_for_quiet()
-
-
-async def keys_typed(
-    path: str, *, within_s: float, pause_ms: int = 1_000, open_node: OpenNode = EventNode
-) -> tuple[list[KeyEvent], bool]:
-    """Return the keys of one scan, up to a pause, and whether Caps Lock's light is on: for calibration.
-
-    No keys where none were pressed within the time. Raises DeviceAbsent: the device is not there, or went away.
-    """
-    loop, news = asyncio.get_running_loop(), asyncio.Event()
-    node = open_node(str(resolve(path, Kind.KEYBOARD)))
-    reader = KeyReader(node, KEYS_TIMEOUT_MS, lambda: loop.call_soon_threadsafe(news.set))
-    reader.start()
-    events: list[KeyEvent] = []
-    end = loop.time() + within_s
-    try:
-        while True:
-            try:
-                async with asyncio.timeout_at(loop.time() + pause_ms / 1000 if events else end):
-                    await news.wait()
-            except TimeoutError:
-                return events, node.is_lit()
-            news.clear()
-            events += reader.take()
-            if reader.is_gone:
-                raise DeviceAbsent(f"{path} went away while it was read: plug it in and scan again")
-    except OSError as error:
-        raise DeviceAbsent(f"{path} went away while it was read: plug it in and scan again") from error
-    finally:
-        reader.stop()

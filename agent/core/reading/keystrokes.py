@@ -63,6 +63,14 @@ class KeyAssembler:
             if code in keys.MODIFIERS:
                 self._keyboard.press(code)
 
+    def is_half(self, at_ms: int) -> bool:
+        """Say whether what comes next may be the rest of something whose beginning came."""
+        return self._is_waiting or (self._tail_until_ms is not None and at_ms < self._tail_until_ms)
+
+    def join_late(self, at_ms: int) -> None:
+        """Say that the scan before was left half by a device that may send its rest: what ends first is refused."""
+        self._tail_until_ms = at_ms + TAIL_MS
+
     @property
     def due_at_ms(self) -> int | None:
         """When `idle` will have something to do, should nothing come until then; None while nothing is pending."""

@@ -12,7 +12,7 @@ import pytest
 from agent.adapters.scanners import evdev, key_reader
 from agent.adapters.scanners.evdev import EVENT, EventNode, events_in
 from agent.adapters.scanners.intake import SCANS_QUEUED_MAX
-from agent.adapters.scanners.keyboard import KeyboardScanner, keys_typed
+from agent.adapters.scanners.keyboard import KeyboardScanner
 from agent.adapters.scanners.keyboard_settings import Settings
 from agent.adapters.scanners.lookout import DeviceAbsent
 from agent.adapters.scanners.presence import Presence
@@ -87,6 +87,15 @@ async def test_a_scanner_is_present_after_a_first_pause_and_what_was_typed_befor
         assert (await listener.next()).data == b"A"
 
 
+async def test_caps_lock_pressed_before_the_first_pause_counts_beside_its_light(board: Board, told: Presences) -> None:
+    board.lit = True  # and stays lit: of a keyboard that is the agent's alone nobody else hears the key
+    await board.press([*keys_for("x", board.layout), Stroke(58, 1), Stroke(58, 0)])
+    async with reading(scanner_at(board, told)) as listener:
+        assert "light" not in await told.until(Presence.PRESENT)
+        await board.type("aB1")
+        assert (await listener.next()).data == b"aB1"
+
+
 async def test_the_light_of_caps_lock_counts_from_the_start_and_is_told(tmp_path: Path, told: Presences) -> None:
     board = Board(tmp_path / "event0", lit=True)
     async with reading(scanner_at(board, told)) as listener:
@@ -142,6 +151,28 @@ async def test_unplugging_in_the_middle_is_a_cut_scan_and_the_scanner_is_read_ag
     assert [(s.data, s.fault) for s in (first, second, third)] == [
         (b"whole", None), (b"hal", ScanFault.CUT), (b"again", None),
     ]  # fmt: skip
+
+
+async def test_no_tail_crosses_a_broken_radio_link(tmp_path: Path, told: Presences) -> None:
+    board = Board(tmp_path / "event0", is_radio=True)
+    async with reading(scanner_at(board, told, timeout_ms=100)) as listener:
+        await told.until(Presence.PRESENT)
+        for times, fault in ((2, ScanFault.CUT), (3, ScanFault.INCOMPLETE)):  # the link breaks at once; it stalls first
+            await board.type("hal", end=[])
+            if fault is ScanFault.INCOMPLETE:
+                assert (await listener.next()).fault is fault
+            board.unplug()
+            if fault is ScanFault.CUT:
+                assert (await listener.next()).fault is fault
+            await told.until(Presence.ABSENT, times - 1)
+            board.plug_in()
+            await told.until(Presence.PRESENT, times)
+            await board.type("f")
+            await board.type(f"next {times}")
+            tail, following = await listener.take(2)
+            assert (tail.data, tail.fault) == (b"f", ScanFault.INCOMPLETE)
+            assert (following.data.decode(), following.fault) == (f"next {times}", None)
+    board.unplug()
 
 
 async def test_a_key_held_down_for_good_does_not_keep_the_scanner_away(board: Board, told: Presences) -> None:
@@ -222,16 +253,6 @@ async def test_records_cut_in_two_are_put_together(board: Board, told: Presences
         assert (await listener.next()).data == b"ab"
 
 
-async def test_keys_for_calibration_are_those_of_one_scan(board: Board) -> None:
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(keys_typed(str(board.path), within_s=10, pause_ms=300, open_node=board.open))
-        await asyncio.sleep(0.4)  # the scanner's own first pause; what is typed in it is dropped
-        await board.type("ab")
-    events, lit = task.result()
-    assert [(e.code, e.value) for e in events if e.type == 1] == [*keys_for("ab", board.layout), *ENTER]
-    assert lit is False
-
-
 class Kernel:
     """Answers ioctls as evdev does."""
 
@@ -250,6 +271,7 @@ class Kernel:
             evdev.EVIOCGBIT_KEY: sum(1 << key for key in self.keys),
             evdev.EVIOCGKEY: 1 << 42,
             evdev.EVIOCGLED: 1 << 1,
+            evdev.EVIOCGID: 0x0005,  # BUS_BLUETOOTH
         }
         return bits[request].to_bytes(len(argument), "little") if request in bits else argument
 
@@ -259,10 +281,11 @@ def test_opening_takes_the_node_alone_with_monotonic_times_and_without_scan_code
     path.touch()
     kernel = Kernel()
     node = EventNode(str(path), kernel)
-    assert (node.held(), node.is_lit()) == ([42], True)
+    assert (node.held(), node.is_lit(), node.is_radio()) == ([42], True, True)
     node.close()
     asked = [request for request, _ in kernel.asked]
-    assert asked == [0x80604521, 0x400445A0, 0x40104593, 0x40044590, 0x80604518, 0x80024519]  # linux/input.h
+    opening, asking = [0x80604521, 0x400445A0, 0x40104593, 0x40044590], [0x80604518, 0x80024519, 0x80084502]
+    assert asked == opening + asking  # linux/input.h
     assert kernel.asked[1][1] == struct.pack("i", 1)
     assert kernel.asked[3][1] == 1
 

@@ -122,7 +122,7 @@ def test_no_part_of_a_message_is_a_scan() -> None:
 
 
 @pytest.mark.parametrize("is_end", [False, True])
-def test_a_packet_that_comes_again_damaged_and_then_whole_is_not_taken_twice(is_end: bool) -> None:  # noqa: FBT001
+def test_a_packet_that_comes_again_damaged_and_then_whole_is_not_taken_twice(is_end: bool) -> None:
     """Our answer to it was lost on a bad line, so it comes again, is damaged on the way and asked for."""
     assembler = SsiAssembler()
     first, last = decode(b"first", MORE), decode(b"last")
