@@ -172,7 +172,8 @@ class SsiAssembler:
         goes_on, is_retransmitted = bool(status & _CONTINUATION), bool(status & _RETRANSMIT)
         body = bytes([goes_on]) + data
         is_again = is_retransmitted and self._is_last(body)
-        is_other = self._naks > 0 and not is_retransmitted  # what was asked for never came
+        # What was asked for never came; or the scanner gave the message up, since what follows comes at once.
+        is_other = not is_retransmitted and (self._naks > 0 or self._is_late)
         # Asked for again, it may be the same code shown twice; but the end of a message is no message.
         is_double = is_again and self._message is None and (not self._naks or self._has_ended_several)
         self._naks, self._last = 0, (body, self._fed_at_ms)
@@ -194,6 +195,12 @@ class SsiAssembler:
         if len(message.data) > self._bytes_max:
             return [Piece(message.data[: self._bytes_max], ScanFault.OVER_LONG)]
         return [Piece(message.data, None, _AIM.get(message.kind))]
+
+    @property
+    def _is_late(self) -> bool:
+        if self._message is None or self._last is None:
+            return False
+        return self._fed_at_ms - self._last[1] >= self._timeout_ms
 
     def _is_last(self, body: bytes) -> bool:
         return self._last is not None and body == self._last[0] and self._fed_at_ms - self._last[1] < DOUBLE_MS

@@ -135,6 +135,17 @@ def test_a_packet_that_comes_again_damaged_and_then_whole_is_not_taken_twice(is_
     assert assembler.feed(decode(b"next"), 3_000) == [scan(b"next")]
 
 
+def test_what_comes_late_in_a_message_and_not_as_sent_again_is_another_message() -> None:
+    """The scanner gave the message up when no answer of ours reached it; a person scans again."""
+    for pause_ms, fault in ((499, None), (500, ScanFault.DAMAGED)):
+        assembler = SsiAssembler(timeout_ms=500)
+        assert assembler.feed(decode(b"one", MORE), 0) == []
+        assert [piece.fault for piece in assembler.feed(decode(b"two"), pause_ms)] == [fault]
+    assembler = SsiAssembler(timeout_ms=500)
+    assert assembler.feed(decode(b"one", MORE), 0) == []
+    assert assembler.feed(decode(b"two", AGAIN), 2_000) == [scan(b"onetwo")], "its first try did not arrive at all"
+
+
 def test_a_scanner_that_does_not_send_again_has_its_message_refused_to_the_end() -> None:
     assembler = SsiAssembler()
     assembler.feed(decode(b"one", MORE)[:-1] + b"\x00", 0)
