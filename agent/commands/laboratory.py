@@ -123,7 +123,8 @@ def present(family: str, claims: Claims, *, clear: bool) -> dict[str, object]:
     if claims.token is not None:
         shown["token"] = claims.token.hex().upper() if clear else "…"
     if claims.text is not None:
-        shown["text"] = claims.text.decode("utf-8", "backslashreplace") if clear and not is_bearer(family) else "…"
+        is_shown = clear and not is_bearer(family, claims.text)
+        shown["text"] = claims.text.decode("utf-8", "backslashreplace") if is_shown else "…"
     if claims.item is not None:
         shown["item"] = claims.item
     for fact in describe(family, claims):
