@@ -103,6 +103,11 @@ def choose(scans: list[Scan]) -> int:
     return next((at for at, family in enumerate(families) if family not in (UNKNOWN, UNREADABLE)), 0)
 
 
+def printable(text: str) -> str:
+    """Return a text in which nothing steers the terminal: a code's own words may hold escape sequences."""
+    return "".join(c if c.isprintable() else f"⟨U+{ord(c):04X}⟩" for c in text)
+
+
 def present(family: str, claims: Claims, *, clear: bool) -> dict[str, object]:
     """Return claims for JSON. Unless `clear`, a card shows its first four digits, a token and a text nothing at all."""
     shown: dict[str, object] = {}

@@ -89,6 +89,14 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "The platform cannot check this code now. Please scan again in a moment, or go to the desk.",
     ),
     "policy": ("此码不能用于本环节。", "This code cannot be used for this step."),
+    "decode.parts": (
+        "这些码不属于同一张卡，请把卡上的码依次重新出示。",
+        "These codes are not of one card. Please show all codes of the card again, one by one.",
+    ),
+    "decode.parts-missing": (
+        "卡上的码没有全部出示，请依次重新出示。",
+        "Not all codes of the card were shown. Please show them again, one by one.",
+    ),
     "decode.file": ("文件中有多张卡，请一次只出示一张。", "A file with several cards. Please show one at a time."),
     "decode": ("二维码损坏，请重新出示。", "The code is damaged. Please show it again."),
     "signature": ("此码不是真码，请联系工作人员。", "This code is not genuine. Please ask staff."),
