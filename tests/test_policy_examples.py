@@ -13,7 +13,7 @@ HEAD = 'format = "scanward-policy-1"\nversion = 1\n'
 def test_the_examples_of_the_guide_to_codes_are_read():
     (block,) = re.findall(r"```toml\n(\[steps\..*?)```", (ROOT / "docs" / "codes.md").read_text(), re.DOTALL)
     policy = parse_policy((HEAD + block).encode())
-    assert {"admission", "settlement", "foreign-prescription"} == policy.steps.keys()
+    assert {"admission", "settlement", "foreign-prescription", "package-check"} == policy.steps.keys()
     assert is_online_wanted(policy)
 
 

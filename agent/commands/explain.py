@@ -19,6 +19,7 @@ from agent.commands.laboratory import (
     choose,
     instant,
     present,
+    printable,
     read_file,
     read_policy,
     read_trust,
@@ -95,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
         decision = decide(verdict, args.step, replace(trust or _NO_TRUST, policy=policy), History(), now)
         report.tell("decide", f"{args.step}: {decision.answer.name.lower()}, {decision.reason}")
     if args.json:
-        print(json.dumps(_as_json(report, verdict, decision, trust), ensure_ascii=False, indent=1))
+        print(_shown(json.dumps(_as_json(report, verdict, decision, trust), ensure_ascii=False, indent=1)))
     else:
         _print(report, verdict, trust)
     is_accepted = decision is None or decision.answer is Answer.ACCEPT
@@ -181,19 +182,24 @@ def _as_json(report: _Report, verdict: Verdict, decision: Decision | None, trust
     }
 
 
+def _shown(text: str) -> str:
+    """Return JSON in which what could steer a terminal is escaped too, as JSON allows."""
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
+
+
 def _print(report: _Report, verdict: Verdict, trust: Trust | None) -> None:
     if trust is not None and trust.laboratory:
         print(UNSIGNED_NOTICE)
     *stages, last = report.stages
     decided = [last] if last[0] == "decide" else []
     for stage, saw in report.stages if not decided else stages:
-        print(f"{stage:<11} {saw}")
+        print(f"{stage:<11} {printable(saw)}")
     unchecked = f"; not checked: {', '.join(verdict.unchecked)}" if verdict.unchecked else ""
     online = "; the platform could settle it" if verdict.needs_online else ""
     print(f"{'verdict':<11} {verdict.outcome.value}, {verdict.reason}{unchecked}{online}")
     claims = ", ".join(
         f"{name} {value}" for name, value in present(verdict.family, verdict.claims, clear=False).items()
     )
-    print(f"{'claims':<11} {claims or 'none'}")
+    print(f"{'claims':<11} {printable(claims) or 'none'}")
     for stage, saw in decided:
         print(f"{stage:<11} {saw}")

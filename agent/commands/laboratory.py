@@ -103,6 +103,11 @@ def choose(scans: list[Scan]) -> int:
     return next((at for at, family in enumerate(families) if family not in (UNKNOWN, UNREADABLE)), 0)
 
 
+def printable(text: str) -> str:
+    """Return a text in which nothing steers the terminal: a code's own words may hold escape sequences."""
+    return "".join(c if c.isprintable() else f"⟨U+{ord(c):04X}⟩" for c in text)
+
+
 def present(family: str, claims: Claims, *, clear: bool) -> dict[str, object]:
     """Return claims for JSON. Unless `clear`, a card shows its first four digits, a token and a text nothing at all."""
     shown: dict[str, object] = {}
@@ -123,7 +128,8 @@ def present(family: str, claims: Claims, *, clear: bool) -> dict[str, object]:
     if claims.token is not None:
         shown["token"] = claims.token.hex().upper() if clear else "…"
     if claims.text is not None:
-        shown["text"] = claims.text.decode("utf-8", "backslashreplace") if clear and not is_bearer(family) else "…"
+        is_shown = clear and not is_bearer(family, claims.text)
+        shown["text"] = claims.text.decode("utf-8", "backslashreplace") if is_shown else "…"
     if claims.item is not None:
         shown["item"] = claims.item
     for fact in describe(family, claims):

@@ -4,16 +4,19 @@ The law: a table says what may follow in which state, and nothing is so that a r
 records, and when a request lapses, is the task's; who may call is the console's, by `permits`.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 
+from agent.core.codes.near_secrets import is_shaped_like_secret
 from agent.core.decision import Answer
 from agent.core.time_interval import Interval, Stamp
 from agent.core.transaction import Draft, Kind
 
 ITEMS_MAX = 200  # of one request; record.cddl, 22
 ITEMS_BYTES_MAX = 6_000  # added at once: they go into one envelope of at most 8,192 bytes
+_CARD = re.compile("[0-9A-Fa-f]{64}")  # a national code
 _NO_STAFF = frozenset({None, "patient"})
 
 
@@ -61,6 +64,7 @@ class Refusal(StrEnum):
     NOT_ASKED = "not-asked"
     TOO_MANY_ITEMS = "too-many-items"
     ITEM_TWICE = "item-twice"
+    NOT_A_PACKAGE = "not-a-package"
     BUSY = "busy"
 
 
@@ -143,6 +147,15 @@ def follow(request: Request, event: Event, *, is_asking: bool = False, items: Se
         if len(request.items) + len(items) > ITEMS_MAX or sum(map(len, items)) > ITEMS_BYTES_MAX:
             raise RequestRefused(Refusal.TOO_MANY_ITEMS, request)
     return replace(request, state=state, items=(*request.items, *items))
+
+
+def require_items(request: Request, items: Sequence[str]) -> None:
+    """Refuse what is no package: a patient's code, scanned into the wrong field, would stand in the record in clear.
+
+    Raises RequestRefused.
+    """
+    if any(_CARD.fullmatch(item) or is_shaped_like_secret(item.encode()) for item in items):
+        raise RequestRefused(Refusal.NOT_A_PACKAGE, request)
 
 
 def new_items(request: Request, items: Sequence[str]) -> tuple[str, ...]:

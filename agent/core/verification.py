@@ -7,6 +7,7 @@ carries neither card nor token nor replay id, for nothing may be done with them.
 from msgspec.structs import replace
 
 from agent.core.codes.family import Fact, Refused
+from agent.core.codes.near_secrets import is_shaped_like_secret, may_be_secret
 from agent.core.codes.recognition import FAMILIES, UNKNOWN, UNREADABLE
 from agent.core.time_interval import Interval
 from agent.core.trust_list import Trust
@@ -40,10 +41,12 @@ def describe(family: str, claims: Claims) -> tuple[Fact, ...]:
     return found.describe(claims) if found is not None else ()
 
 
-def is_bearer(family: str) -> bool:
-    """Say whether whoever has a text of this family can use it."""
+def is_bearer(family: str, text: bytes = b"") -> bool:
+    """Say whether whoever has a text of this family can use it, or this one by its looks: it is shown to nobody."""
     found = _FAMILIES.get(family)
-    return found is not None and found.is_bearer
+    if found is None:
+        return may_be_secret(text)
+    return found.is_bearer or is_shaped_like_secret(text)
 
 
 def _refuse_unrecognised(code: Code) -> Verdict:

@@ -22,6 +22,7 @@ from agent.core.verification import verify
 from agent.ports import Clock, Display, Errands, Ledger, LedgerFull, LedgerRefused, Scanner, TrustStore
 from agent.tasks.online import Online
 
+MISSING_NAMED_MAX = 5  # numbers that a patient can keep in mind, and a small screen can show
 PARTS_LOOK_S = 5.0  # how often is looked whether a card's missing codes are still waited for
 
 log = logging.getLogger(__name__)
@@ -65,8 +66,8 @@ class Checkpoint:
         """Pass every scan of one scanner, for the life of the agent. Raises LedgerBroken."""
         async for scan in scanner.scans():
             answer = await self.check(scan, step)
+            scanner.answered(Answer.ASK if answer is None else answer)  # of a part: something more is wanted
             if answer is not None:
-                scanner.answered(answer)
                 self.on_passed(self.clock.now().raw_ms - scan.at.raw_ms)
 
     async def check(self, scan: Scan, step: str) -> Answer | None:
@@ -148,7 +149,12 @@ class Checkpoint:
 
 
 def _missing(taken: Taken) -> str:
-    """Say which codes of a card are still missing, in Chinese and English."""
+    """Say which codes of a card are still missing, in Chinese and English; how many, where they are more than fit."""
+    if len(taken.missing) > MISSING_NAMED_MAX:
+        return (
+            f"此卡共 {taken.total} 个码，请继续出示其余 {len(taken.missing)} 个 / "
+            f"this card has {taken.total} codes: show the other {len(taken.missing)} too"
+        )
     numbers = [str(number) for number in taken.missing]
     return (
         f"此卡共 {taken.total} 个码，请继续出示第 {'、'.join(numbers)} 个 / "

@@ -31,6 +31,7 @@ from agent.core.requests import (
     follow,
     needs_staff,
     new_items,
+    require_items,
     stamp_of,
 )
 from agent.core.transaction import ENVELOPE_BYTES_MAX, Draft, Transaction, record_of
@@ -193,6 +194,7 @@ class RequestDesk:
             request = self._requests.get(request_id)
             if request is None:
                 raise RequestRefused(Refusal.REQUEST_UNKNOWN)
+            require_items(request, items)
             after = follow(request, event, items=items)
             if after == request:
                 return request

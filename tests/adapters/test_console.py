@@ -7,7 +7,7 @@ import json
 import aiohttp
 import pytest
 
-from agent.adapters.console.console import EVENTS_WAITING_MAX, LISTENERS_MAX, Console
+from agent.adapters.console.console import EVENTS_WAITING_MAX, LISTENERS_MAX, NOTICES_MAX, Console
 from agent.adapters.console.lines import Lines
 from agent.adapters.console.server import CONNECTIONS_MAX, ConsoleServer, Settings
 from agent.adapters.console.texts import has_sentence, text_for
@@ -351,3 +351,11 @@ def test_a_code_the_platform_did_not_settle_says_so():
     assert "does not answer" in refused["en"]
     assert "平台没有应答" in refused["zh"]
     assert "staff will check" in text_for(Decision(Answer.PROVISIONAL, "online.no-answer", "payment", verdict))["en"]
+
+
+async def test_what_one_patient_is_told_does_not_push_out_what_staff_must_read():
+    console = Console(lines_to=None)
+    await console.notice("scanner", "desk is absent")
+    for _ in range(NOTICES_MAX):
+        await console.notice("parts", "this card has 2 codes: show 2 too")
+    assert [notice["topic"] for notice in console.notices()] == ["scanner"]

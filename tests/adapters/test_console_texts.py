@@ -83,3 +83,24 @@ def test_every_reason_a_family_can_give_has_a_sentence():
 
 def test_sentences_are_short_enough_to_be_read_at_a_distance():
     assert [s for s in sentences() if len(s[0]) > 40 or len(s[1]) > 110] == []
+
+
+def test_a_dynamic_code_that_is_not_for_the_step_is_not_answered_with_show_a_dynamic_code():
+    card = "5e" * 32
+    assert "动态码" in said(card)["next_zh"]
+    text = said(f"{card}:0:{'0a' * 16}")
+    assert text["next_en"] == "This dynamic code cannot be used here. Please go to the desk."
+    assert "出示动态码" not in text["next_zh"]
+
+
+@pytest.mark.parametrize(
+    ("family", "name"),
+    [("drug-trace", "a drug trace code"), ("gs1", "a product code"), ("udi-ma", "a medical device code")],
+)
+@pytest.mark.parametrize("answer", [Answer.PROVISIONAL, Answer.ASK])
+def test_no_network_is_promised_for_what_none_can_prove(family, name, answer):
+    verdict = Verdict(family, Outcome.UNVERIFIABLE, "family.no-offline-proof")
+    text = text_for(Decision(answer, verdict.reason, "dispensing", verdict))
+    assert name in text["next_en"]
+    assert "network" not in text["en"]
+    assert "网络" not in text["zh"]

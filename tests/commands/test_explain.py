@@ -14,6 +14,7 @@ from agent.cli import main
 from fakes.ehc_issuer import CARD, DYNAMIC, NOW_S, STATIC, EhcIssuer, trust_list_file
 from fakes.gs1_issuer import GS, GTIN
 from fakes.neighbours import access_code, prescription_id, samples
+from fakes.shc_issuer import TYPE, ShcIssuer, claims, code_of, credential
 from fakes.trust_content import ENTRIES, content, publish_bundle, trust_list
 
 ISSUER = EhcIssuer()
@@ -306,6 +307,17 @@ def test_a_package_is_told_and_what_it_carries_cannot_write_to_the_console(capsy
     for hostile in (f"01{GTIN}10\x1b[31m", f"(01){GTIN}(10)\x1b]0;x\x07", "MA.156.M0.199999.\x1b[2J"):
         main(["explain", hostile, *AT_NOW])
         assert "\x1b" not in capsys.readouterr().out
+
+
+def test_what_a_card_says_cannot_steer_the_terminal_that_shows_it(capsys: pytest.CaptureFixture[str]) -> None:
+    steering = "\x1b[2J\x1b]0;x\x07\x9b31m\u202e\x7f\U000e0041"
+    text = code_of(ShcIssuer().jws(claims(vc=credential(type=[TYPE, f"x#{steering}verified"]))))
+    assert main(["explain", text, *AT_NOW]) == 1
+    assert not set("\x1b\x07\x9b\u202e\x7f\U000e0041") & set(capsys.readouterr().out)
+    status, found = explained(capsys, text, *AT_NOW)
+    assert (status, found["claims"]["types"]) == (1, f"{steering}verified")
+    main(["explain", text, "--json", *AT_NOW])
+    assert not set("\x1b\x07\x9b\u202e\x7f\U000e0041") & set(capsys.readouterr().out)
 
 
 @pytest.mark.parametrize("family", ["wechat-pay", "insurance", "resident-id", "e-prescription"])

@@ -24,11 +24,13 @@ from agent.core.requests import (
     fold,
     follow,
     permits,
+    require_items,
     stamp_of,
 )
 from agent.core.time_interval import Interval, Stamp
 from agent.core.transaction import empty_chain, extend, record_of
 from fakes.ledger_parts import LabelSigner, draft
+from fakes.neighbours import samples
 
 NOW = Stamp(bytes(16), 1_000, Interval(1_800_000_000_000, 1_800_000_004_000), "os")
 OPEN = Request(b"r" * 16, "dispensing", State.OPEN, NOW, by=Role.PROGRAM)
@@ -254,3 +256,16 @@ def test_the_records_of_the_vectors_are_reproduced_field_by_field_and_folded(vec
     known, _ = fold(record_of(envelope) for envelope in envelopes[:3])
     found = known[request.id]
     assert (found.state, found.decision_seq, len(found.items)) == (State.CONFIRMED, 1, 2)
+
+
+@pytest.mark.parametrize("family", ["wechat-pay", "alipay", "unionpay", "insurance", "resident-id", "national"])
+def test_a_patient_s_code_scanned_into_the_wrong_field_is_no_item(family):
+    code = {**samples(), "national": "5E" * 32}[family]
+    with pytest.raises(RequestRefused) as refused:
+        require_items(ASKING, ["81000010000000000017", code])
+    assert refused.value.why is Refusal.NOT_A_PACKAGE
+    assert code not in str(refused.value)
+
+
+def test_packages_of_every_kind_are_items():
+    require_items(ASKING, ["81000010000000000017", "(01)04600439931256(21)1", "010460043993125621SCANWARD", "LOT-42"])

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import sqlite3
 import time
 from pathlib import Path
@@ -114,6 +115,38 @@ def test_what_a_bearer_could_use_is_sealed_or_nowhere(tmp_path: Path, is_sealing
     kept = records(next((tmp_path / "state").glob("ledger*.sqlite")))
     assert kept_texts(kept) == (set(FAMILIES.values()) - {COVID_CODE} if is_sealing else set())
     assert any(8 in record for record in kept) is is_sealing
+
+
+NEAR = {
+    "a digit more": FAMILIES["wechat-pay"] + "7",
+    "a digit less": FAMILIES["insurance"][:-1],
+    "full width": FAMILIES["alipay"].translate({ord("0") + n: 0xFF10 + n for n in range(10)}),
+    "in an address": f"https://pay.example/c?code={FAMILIES['unionpay']}",
+    "in JSON": json.dumps({"code": FAMILIES["resident-id"]}),
+    "with its AIM id": f"]Q1{FAMILIES['wechat-pay']}",
+}
+
+
+def test_what_is_nearly_a_bearer_s_code_is_sealed_or_nowhere_too(tmp_path: Path) -> None:
+    with running_agent(tmp_path, files(is_sealing=True)) as agent:
+        headers, said = agent.headers("program"), list[bytes]()
+        with requests.get(f"{agent.url}/v1/events", headers=headers, stream=True, timeout=DECIDED_S_MAX) as events:
+            for text in NEAR.values():
+                scan = {"scanner": "phone", "data": text}
+                assert requests.post(f"{agent.url}/v1/scans", json=scan, headers=headers, timeout=5).status_code == 202
+            for line in events.iter_lines():
+                said.append(line)
+                if b"".join(said).count(b"event: decision") == len(NEAR):
+                    break
+        for path in ("/metrics", "/v1/status", "/v1/diagnostics", "/v1/parked"):
+            said.append(requests.get(agent.url + path, headers=headers, timeout=5).content)
+        seen = [*said, *(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())]
+        for name, text in NEAR.items():
+            core = "".join(filter(str.isdigit, text)).translate({0xFF10 + n: ord("0") + n for n in range(10)})[:-1]
+            assert not any(text.encode() in data or core.encode() in data for data in seen), name
+    kept = records(next((tmp_path / "state").glob("ledger*.sqlite")))
+    assert kept_texts(kept) == set(NEAR.values())
+    assert {record[15] for record in kept if 15 in record} == {"unknown"}
 
 
 def kept_texts(kept: list[dict[int, object]]) -> set[str]:

@@ -48,7 +48,7 @@ async def test_a_card_is_accepted_once_its_last_code_was_shown_and_nothing_is_re
     await checkpoint.watch(scanner, "registration")
     assert [event[0] for event in desk.display.events] == ["notice"] * 3 + ["shown"]
     assert said(desk) == [(Answer.ACCEPT, "ok")]
-    assert (scanner.answers, len(passed)) == ([Answer.ACCEPT], 1)
+    assert (scanner.answers, len(passed)) == ([Answer.ASK] * 3 + [Answer.ACCEPT], 1), "who has no screen hears it"
     assert [topic for topic, _ in desk.display.notices] == ["parts"] * 3
     assert "show 1, 2 too" in desk.display.notices[0][1]
     assert "show 2 too" in desk.display.notices[2][1]
@@ -134,3 +134,10 @@ async def test_a_full_ledger_is_told_when_a_card_is_given_up(desk):
         scan_of(parts_of(ISSUER.jws(), 2)[0], clock=desk.clock), "registration"
     )
     assert [topic for topic, _ in desk.display.notices] == ["parts", "ledger-full", "parts"]
+
+
+async def test_more_missing_codes_than_anybody_keeps_in_mind_are_counted(desk):
+    await desk.checkpoint().check(scan_of(parts_of(ISSUER.jws(), 16)[3], clock=desk.clock), "registration")
+    ((_, text),) = desk.display.notices
+    assert "show the other 15 too" in text
+    assert "其余 15 个" in text

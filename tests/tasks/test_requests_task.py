@@ -114,6 +114,8 @@ async def test_a_decision_that_asks_opens_a_request_by_itself_and_is_confirmed_o
         (asking,) = requests.waiting()
         assert (asking.state, asking.asks, asking.decision_seq) == (State.ASKING, "pharmacist", transaction.seq)
         await requests.change(Role.STAFF, asking.id, Event.ITEMS_ADDED, ["81234567890123456789"])
+        with pytest.raises(RequestRefused, match="not-a-package"):
+            await requests.change(Role.STAFF, asking.id, Event.ITEMS_ADDED, ["134567890123456789"])
         first = await requests.change(Role.STAFF, asking.id, Event.CONFIRMED)
         again = await requests.change(Role.STAFF, asking.id, Event.CONFIRMED)
         assert first == again

@@ -47,6 +47,7 @@ REFUSALS: dict[Refusal, tuple[int, str, str]] = {
     Refusal.NOT_ASKED: (409, "nobody's yes was asked for", "there is nothing to confirm"),
     Refusal.TOO_MANY_ITEMS: (422, "too many items", f"at most {ITEMS_MAX} for a request, 6000 characters in a call"),
     Refusal.ITEM_TWICE: (422, "an item twice", "name each package once; one that was scanned twice is one package"),
+    Refusal.NOT_A_PACKAGE: (422, "no package", "a patient's payment code, voucher, id or card: scan the package"),
     Refusal.BUSY: (503, "busy", "try again in a second"),
 }
 

@@ -24,6 +24,8 @@ RECENT_EVENTS_MAX = 100
 NOTICES_MAX = 100
 PUBLIC_NOTICES = frozenset({"identify", "ledger-full", "parts"})  # what a patient before the screen should know
 
+PASSING_NOTICES = frozenset({"parts"})  # one patient's, for a minute: they would push out what staff must read
+
 MARKS = ("[ OK ]", "[ ~~ ]", "[ ?? ]", "[ XX ]")  # by Answer: shape beside colour
 COLOURS = ("\x1b[32m", "\x1b[33m", "\x1b[36m", "\x1b[31m")
 
@@ -113,7 +115,8 @@ class Console:
 
     def tell(self, topic: str, text: str) -> None:
         """Do the same from a callback."""
-        self._notices.append((asyncio.get_running_loop().time(), topic, text))
+        if topic not in PASSING_NOTICES:
+            self._notices.append((asyncio.get_running_loop().time(), topic, text))
         self._publish("notice", {"topic": topic, "text": text}, is_public=topic in PUBLIC_NOTICES)
         self._line(None, f"{topic}: {text}")
 

@@ -33,6 +33,19 @@ _PAYMENT = (
 )
 FAMILIES |= dict.fromkeys(("wechat-pay", "alipay", "unionpay"), _PAYMENT)
 
+UNPROVEN: dict[str, tuple[str, str]] = {
+    family: (f"这是{zh}，已登记，由工作人员核对。", f"This is {en}. It is recorded; staff will check it.")
+    for family, (zh, en) in _LABELS.items()
+    if family in ("drug-trace", "gs1", "udi-ma")
+}
+"""What nothing proves, with the network or without, where the step takes it all the same."""
+
+DYNAMIC_NOT_ACCEPTED = (
+    "本环节不能使用此动态码，请到人工窗口。",
+    "This dynamic code cannot be used here. Please go to the desk.",
+)
+"""Where a national dynamic code is not for this step: another one would not be either."""
+
 CREDENTIALS = frozenset({"hcert", "shc", "aadhaar", "vds-nc"})
 """Families of credentials that are issued once, for months or years."""
 

@@ -6,12 +6,14 @@ Reasons are looked up whole, then by their stage; core knows none of these texts
 from agent.adapters.console.family_texts import (
     CREDENTIAL_STAGES,
     CREDENTIALS,
+    DYNAMIC_NOT_ACCEPTED,
     FAMILIES,
     NOT_ACCEPTED,
     OWN_STAGES,
+    UNPROVEN,
 )
 from agent.core.decision import Answer, Decision
-from agent.core.verdict import Outcome
+from agent.core.verdict import CodeType, Outcome
 
 TITLES: dict[Answer, tuple[str, str]] = {
     Answer.ACCEPT: ("通过", "Accepted"),
@@ -87,6 +89,14 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "The platform cannot check this code now. Please scan again in a moment, or go to the desk.",
     ),
     "policy": ("此码不能用于本环节。", "This code cannot be used for this step."),
+    "decode.parts": (
+        "这些码不属于同一张卡，请把卡上的码依次重新出示。",
+        "These codes are not of one card. Please show all codes of the card again, one by one.",
+    ),
+    "decode.parts-missing": (
+        "卡上的码没有全部出示，请依次重新出示。",
+        "Not all codes of the card were shown. Please show them again, one by one.",
+    ),
     "decode.file": ("文件中有多张卡，请一次只出示一张。", "A file with several cards. Please show one at a time."),
     "decode": ("二维码损坏，请重新出示。", "The code is damaged. Please show it again."),
     "signature": ("此码不是真码，请联系工作人员。", "This code is not genuine. Please ask staff."),
@@ -124,8 +134,11 @@ def text_for(decision: Decision) -> dict[str, str]:
     """Return what a decision says, nothing personal: zh and en whole, title_zh, title_en and next_zh, next_en apart."""
     title = TITLES[decision.answer]
     sentence = _sentence(decision.reason, decision.verdict.family)
-    if decision.verdict.outcome is Outcome.UNVERIFIABLE and decision.answer is not Answer.REFUSE:
-        sentence = _SENTENCES["family.no-offline-proof"]
+    verdict = decision.verdict
+    if verdict.outcome is Outcome.UNVERIFIABLE and decision.answer is not Answer.REFUSE:
+        sentence = UNPROVEN.get(verdict.family) or _SENTENCES["family.no-offline-proof"]
+    elif decision.reason in NOT_ACCEPTED and verdict.claims.type is CodeType.DYNAMIC:
+        sentence = DYNAMIC_NOT_ACCEPTED
     return {
         "zh": f"{title[0]}：{sentence[0]}",
         "en": f"{title[1]}. {sentence[1]}",
@@ -153,4 +166,5 @@ def has_sentence(reason: str) -> bool:
 
 def sentences() -> set[tuple[str, str]]:
     """Return every sentence there is, in Chinese and English: a page must have room for each."""
-    return {*_SENTENCES.values(), *FAMILIES.values(), *CREDENTIAL_STAGES.values(), _FALLBACK}
+    families = {*FAMILIES.values(), *UNPROVEN.values(), *CREDENTIAL_STAGES.values(), DYNAMIC_NOT_ACCEPTED}
+    return {*_SENTENCES.values(), *families, _FALLBACK}

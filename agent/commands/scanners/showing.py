@@ -1,7 +1,7 @@
 """A scan as a technician needs to see it: kind, length, character set, what went wrong; never its content unasked.
 
 The law: without `show` nothing of a payload is told but its length and the shape of its two ends; a bearer's code
-(payment, insurance …) is not shown even so.
+(payment, insurance …), or what might be one, is not shown even so.
 """
 
 from collections.abc import Iterator
@@ -54,7 +54,7 @@ def lines_of(
         yield f"{number:>4}  {pause:<10} FAULT  {scan.fault.value}: {what}; {', '.join(words)}"
         yield f"{'':>18}do: {do}"
     if scan.data:
-        is_shown = show and not is_bearer(recognise(replace(scan, fault=None)).family)
+        is_shown = show and not is_bearer(recognise(replace(scan, fault=None), cards).family, scan.data)
         yield f"{'':>18}{content_of(scan) if is_shown else shape_of(scan)}"
 
 

@@ -118,8 +118,11 @@ _FORMATS: tuple[tuple[str, str], ...] = (
 PREDEFINED = frozenset({*(f"{n:02}" for n in (*range(5), *range(11, 21), *range(31, 37))), "41"})
 """First two digits of identifiers whose length is fixed for ever, so that no separator follows (section 7.8)."""
 
-PERSONAL = frozenset({*(str(ai) for ai in (*range(4300, 4321), *range(7250, 7260))), "8017", "8018", "8019", "8020"})
-"""About people: names, addresses, dates of birth, numbers of staff and patients."""
+PERSONAL = frozenset(
+    {*(str(ai) for ai in (*range(90, 100), *range(4300, 4321), *range(7250, 7260), *range(8017, 8021))), "8007"}
+)
+"""About people: names, addresses, dates of birth, accounts, numbers of staff and patients; and whatever a company, or
+a hospital on its wristbands, means by 90 to 99."""
 
 
 def is_checked(digits: str) -> bool:

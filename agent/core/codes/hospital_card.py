@@ -184,6 +184,7 @@ FIXED_SHAPES: dict[str, tuple[str, ...]] = {
     "alipay": (r"2[5-9]\d{14,22}", r"30\d{14,22}"),
     "unionpay": (r"62\d{17}",),
     "drug-trace": (r"8\d{19}",),
+    "gs1": (r"01\d{14,46}", r"00\d{18}"),  # up to the 48 characters of a GS1-128
 }
 """What families of digits look like, in the same words: it can be decided which of them a card could be taken for."""
 

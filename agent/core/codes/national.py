@@ -17,6 +17,7 @@ Verification, in this order:
 import re
 
 from agent.core.codes.family import Family, Refused
+from agent.core.codes.gs1_symbol import says_gs1
 from agent.core.codes.replay import replay_id
 from agent.core.codes.validity import require_unrevoked
 from agent.core.scan import Scan
@@ -34,8 +35,8 @@ _TYPES = {"": CodeType.STATIC, "0": CodeType.DYNAMIC, "1": CodeType.STATIC}
 
 
 def recognise(text: str, scan: Scan) -> Code | None:
-    """Recognise 64 hexadecimal digits with nothing or a colon behind them."""
-    if not _CARD.match(text):
+    """Recognise 64 hexadecimal digits with nothing or a colon behind them, unless the symbol is GS1's."""
+    if not _CARD.match(text) or says_gs1(scan):
         return None
     type_ = _TYPES.get(text[_CARD_DIGITS + 1 :].partition(":")[0])
     return Code(NAME, text[:_CARD_DIGITS].upper() + text[_CARD_DIGITS:], type_)

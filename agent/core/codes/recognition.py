@@ -34,8 +34,8 @@ FAMILIES: tuple[Family, ...] = (
     VDS_NC,  # JSON with members of its own
     E_PRESCRIPTION,  # likewise
     COVID_CODE,  # addresses of its own
+    NATIONAL,  # 64 hexadecimal digits: before GS1, for one in a million begins like a product's number
     GS1,  # by its carrier, brackets, separators, or a leading 01 or 00 with check digits; never digits alone
-    NATIONAL,  # 64 hexadecimal digits
     INSURANCE,  # 28 digits
     RESIDENT_ID,  # 18 characters with a check character and a date: before payments
     *PAYMENTS,  # 16 to 24 digits by their first two

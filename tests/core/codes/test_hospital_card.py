@@ -113,7 +113,9 @@ def test_no_pattern_captures_a_code_of_another_family(family):
     [
         (r"\d{8}", set()),
         (r"JZ\d{16}", set()),
-        (r"\d{16,20}", {"wechat-pay", "alipay", "unionpay", "resident-id", "drug-trace"}),
+        (r"\d{16,20}", {"wechat-pay", "alipay", "unionpay", "resident-id", "drug-trace", "gs1"}),
+        (r"01\d{14}", {"gs1"}),  # one card in ten has a product's check digit
+        (r"1\d{15}", set()),
         (r"9\d{17}", {"resident-id"}),
         (r"424\d{25}", {"insurance"}),
         (r"[0-9A-F]{64}", {"national"}),

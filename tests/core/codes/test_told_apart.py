@@ -154,3 +154,11 @@ def test_no_text_makes_a_family_raise(family, text):
 @pytest.mark.parametrize(("one", "other"), list(itertools.combinations(sorted(samples()), 2)))
 def test_two_codes_read_as_one_are_neither(one, other):
     assert family_of(samples()[one] + samples()[other]) not in BEARERS - {"e-prescription"}
+
+
+@pytest.mark.parametrize("ai", ["10", "17", "21", "30", "91"])
+def test_a_card_that_begins_like_a_product_s_number_is_still_a_card(ai):
+    card = f"01{digits('card', 14)}{ai}".ljust(64, "c")
+    for text in (card, card.upper(), f"{card}:1", f"{card}:0:{'5e' * 16}"):
+        assert family_of(text) == "national"
+        assert {family_of(text, aim) for aim in GS1_AIMS} == {"gs1"}

@@ -26,6 +26,10 @@ export const STAFF_WORDS = {
     zh: "追溯码为 4 至 64 位字母、数字或 - . / 。",
     en: "A trace code is 4 to 64 letters, digits, - . or /.",
   },
+  item_secret: {
+    zh: "这是患者的付款码、证件号或卡号，不是追溯码，请扫药盒。",
+    en: "This is a patient's payment code, id or card, not a trace code. Scan the package.",
+  },
   item_twice: { zh: "此码已添加。", en: "This code is there already." },
   items_full: { zh: "已满 200 个。", en: "200 codes are there: no more fit." },
   decisions: { zh: "最近的扫码", en: "Recent scans" },
