@@ -67,6 +67,7 @@ OF_A_SITE = frozenset({"hospital-card"})
 _START_CHARACTERS = 12
 _FILLS = (
     "0", "9", "A", "a", ":", "/", " ", "(", "[", "{", '{"a":', ".", "\x1d", "]d2", "%", "0:", "01", "药", "\x00", "\n",
+    "i", '"',
 )  # fmt: skip
 _ENDS = ("", "!", "\n", "x", "药")
 

@@ -5,12 +5,9 @@ long the input is. Exit status: 0 once every line was answered, 2 for usage or a
 """
 
 import argparse
-import multiprocessing
 import os
 import sys
-from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -32,6 +29,7 @@ from agent.commands.laboratory import (
     present,
     read_file,
 )
+from agent.commands.workers import WorkerDied, spread
 from agent.core.codes import UNREADABLE, recognise, shc
 from agent.core.codes.parts import PARTS_MAX, PREFIX
 from agent.core.scan import Scan
@@ -42,7 +40,6 @@ from agent.core.verification import verify
 
 LINE_BYTES_MAX = 65_536  # the longest scan, written in JSON escapes
 CHUNK_LINES = 200
-CHUNKS_AHEAD = 4  # for each worker
 WORKERS_MAX = 64
 
 
@@ -79,6 +76,10 @@ class Judge:
     clear: bool
     folder: Path
 
+    def answer_chunk(self, chunk: bytes) -> bytes:
+        """Return one line of JSON for each line; each has a newline behind it, the last of the input perhaps not."""
+        return self.answer(chunk.removesuffix(b"\n").split(b"\n"))
+
     def answer(self, lines: list[bytes]) -> bytes:
         """Return one line of JSON for each line."""
         stamp = SystemClock().now()
@@ -89,7 +90,7 @@ class Judge:
             plain = _PLAIN.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return self._answer_any(line, stamp)
-        if len(line) > LINE_BYTES_MAX:
+        if len(line) >= LINE_BYTES_MAX:
             return self._answer_any(line, stamp)
         scan = Scan(plain.code.encode("utf-8"), "verify", stamp)
         return self._judged(plain.id, verify(recognise(scan), self.trust, self.now or stamp.now))
@@ -167,7 +168,7 @@ class _InputRefused(Exception):
 
 
 def _decode(line: bytes) -> dict[str, object]:
-    if len(line) > LINE_BYTES_MAX:
+    if len(line) >= LINE_BYTES_MAX:
         raise _InputRefused("input.over-long")
     try:
         asked = msgspec.json.decode(line)
@@ -200,17 +201,16 @@ def run(args: argparse.Namespace) -> int:
     workers: int = args.workers or len(os.sched_getaffinity(0))
     folder = Path() if args.source == "-" else Path(args.source).parent
     try:
-        trust_data = read_file(args.trust, TRUST_LIST_BYTES_MAX)
-        judge = Judge(parse_trust(trust_data), args.now, args.clear, folder)
+        judge = Judge(parse_trust(read_file(args.trust, TRUST_LIST_BYTES_MAX)), args.now, args.clear, folder)
         with ExitStack() as files:
             source = _open(files, args.source, "rb")
             if "-" not in (args.source, args.out) and Path(args.out).exists() and Path(args.out).samefile(args.source):
                 raise InputUnreadable(f"{args.out}: is the input, too")
             out = _open(files, args.out, "wb")
             print(UNSIGNED_NOTICE, file=sys.stderr)
-            _answer_all(source, out, judge, trust_data, workers)
+            _answer_all(source, out, judge, workers)
             out.flush()
-    except InputUnreadable as error:
+    except (InputUnreadable, WorkerDied) as error:
         print(f"scanward verify: {error}", file=sys.stderr)
         return 2
     except TrustListInvalid as error:
@@ -231,25 +231,26 @@ def _open(files: ExitStack, name: str, mode: Literal["rb", "wb"]) -> BinaryIO:
         raise InputUnreadable(f"{name}: {error.strerror or 'cannot be opened'}") from error
 
 
-def _answer_all(source: BinaryIO, out: BinaryIO, judge: Judge, trust_data: bytes, workers: int) -> None:
+def _answer_all(source: BinaryIO, out: BinaryIO, judge: Judge, workers: int) -> None:
     from tqdm import tqdm  # noqa: PLC0415  # only this command shows progress
 
     chunks = _chunks(source)
     head = list(islice(chunks, 2))
-    answers: Iterator[tuple[list[bytes], bytes]]
-    if workers == 1 or len(head) < 2:
-        answers = ((chunk, judge.answer(chunk)) for chunk in chain(head, chunks))
-    else:
-        answers = _spread(chain(head, chunks), judge, trust_data, workers)
-    with tqdm(unit=" codes", file=sys.stderr, disable=not sys.stderr.isatty()) as progress:
-        for chunk, answer in answers:
+    everything = chain(head, chunks)
+    with ExitStack() as processes:
+        if workers == 1 or len(head) < 2:
+            answers: Iterator[bytes] = map(judge.answer_chunk, everything)
+        else:
+            answers = processes.enter_context(spread(judge.answer_chunk, everything, workers))
+        progress = processes.enter_context(tqdm(unit=" codes", file=sys.stderr, disable=not sys.stderr.isatty()))
+        for answer in answers:
             out.write(answer)
-            progress.update(len(chunk))
+            progress.update(answer.count(b"\n"))
 
 
-def _chunks(source: BinaryIO) -> Iterator[list[bytes]]:
+def _chunks(source: BinaryIO) -> Iterator[bytes]:
     lines = _lines(source)
-    while chunk := list(islice(lines, CHUNK_LINES)):
+    while chunk := b"".join(islice(lines, CHUNK_LINES)):
         yield chunk
 
 
@@ -259,43 +260,7 @@ def _lines(source: BinaryIO) -> Iterator[bytes]:
         rest = line
         while len(rest) > LINE_BYTES_MAX and not rest.endswith(b"\n"):
             rest = source.readline(LINE_BYTES_MAX + 1)
+        if len(line) > LINE_BYTES_MAX:
+            line = line[:LINE_BYTES_MAX] + b"\n"  # cut, and still a line
         if line.strip():
             yield line
-
-
-def _spread(
-    chunks: Iterable[list[bytes]], judge: Judge, trust_data: bytes, workers: int
-) -> Iterator[tuple[list[bytes], bytes]]:
-    """Answer chunks in other processes, in order, never more than CHUNKS_AHEAD for each of them at a time.
-
-    Processes are spawned, not forked, and build their own keys: keys cannot be sent.
-    """
-    ahead = deque[tuple[list[bytes], Future[bytes]]]()
-    with ProcessPoolExecutor(
-        workers,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_start_worker,
-        initargs=(trust_data, judge.now, judge.clear, judge.folder),
-    ) as pool:
-        for chunk in chunks:
-            ahead.append((chunk, pool.submit(_answer_chunk, chunk)))
-            if len(ahead) >= workers * CHUNKS_AHEAD:
-                first, answered = ahead.popleft()
-                yield first, answered.result()
-        while ahead:
-            first, answered = ahead.popleft()
-            yield first, answered.result()
-
-
-_judge: Judge | None = None  # of this worker process
-
-
-def _start_worker(trust_data: bytes, now: Interval | None, clear: bool, folder: Path) -> None:
-    global _judge
-    _judge = Judge(parse_trust(trust_data), now, clear, folder)
-
-
-def _answer_chunk(lines: list[bytes]) -> bytes:
-    if _judge is None:
-        raise RuntimeError("a worker that was not started")
-    return _judge.answer(lines)

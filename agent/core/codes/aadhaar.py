@@ -18,7 +18,7 @@ that is believed; a code names no key, so every pinned one is tried, and no othe
 """
 
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import NamedTuple
 
 from agent.core.codes import inflate, long_number
@@ -43,13 +43,12 @@ _HASH_BYTES = 32
 
 _ALG = "RS256"
 _SEPARATOR = b"\xff"
+_SEPARATOR_TEXT = "\xff"  # in ISO 8859-1
 _GZIP, _ZLIB = b"\x1f\x8b", b"\x78"
 _VERSIONS = (b"V2", b"V3", b"V4", b"V5")
 _VERSION_BYTES_MAX = 3
 _REFERENCE = re.compile(r"[0-9]{21}")
-_PLACES = ((4, 8), (8, 10), (10, 12), (12, 14), (14, 16), (16, 18))
-"""Year to second in a reference id; four digits of the number before, milliseconds behind."""
-_INDIA = timezone(timedelta(hours=5, minutes=30))
+_INDIA = "+05:30"
 _CONTACTS: dict[str, tuple[str, ...]] = {"0": (), "1": ("e-mail",), "2": ("mobile",), "3": ("e-mail", "mobile")}
 _PHOTO_END = b"\xff\xd9"  # JPEG and JPEG 2000: end of the picture
 _PERSONAL = (
@@ -162,7 +161,7 @@ def _card(signed: bytes) -> Card:
     if len(parts) <= fields:
         raise Refused("decode.fields", detail=f"fewer than {fields} fields")
     rest = parts.pop()
-    texts = [part.decode("iso-8859-1") for part in parts]
+    texts = _SEPARATOR.join(parts).decode("iso-8859-1").split(_SEPARATOR_TEXT)
     mobile_end = texts.pop() if version != "1" else ""
     contacts, reference, *personal = texts[-_FIELDS:]
     if contacts not in _CONTACTS:
@@ -177,9 +176,8 @@ def _card(signed: bytes) -> Card:
 
 def _issued_at_s(reference: str) -> int | None:
     """Return when the code was made, to the second; None where the digits are no time."""
-    year, month, day, hour, minute, second = (int(reference[start:end]) for start, end in _PLACES)
-    try:
-        at = datetime(year, month, day, hour, minute, second, tzinfo=_INDIA)
+    try:  # the year begins after four digits of the number, milliseconds follow the second
+        at = datetime.fromisoformat(f"{reference[4:12]}T{reference[12:18]}{_INDIA}")
     except ValueError:
         return None
     found = int(at.timestamp())

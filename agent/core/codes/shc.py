@@ -41,6 +41,7 @@ TEXT_CHARACTERS_MAX = 65_536  # PARTS_MAX codes, each with all the digits that a
 _RECOGNISED = "shc:"  # without the slash it is no card, but nothing else either: refused for what it is
 _JWS_HEAD = "eyJ"  # what '{"' begins with in base64url
 _FILE_NAME = '"verifiableCredential"'
+_FILE_HEAD_CHARACTERS = 1_024  # in which a file names its cards; looking through 8 kB takes too long
 _HEADER_NAMES = frozenset({"alg", "zip", "kid"})
 _KEY_ID_BYTES = 32
 _ISSUER = re.compile(r"https://[!-~]{1,246}[!-.0-~]")  # a trust list's issuer has at most 255 characters
@@ -55,7 +56,7 @@ def recognise(text: str, scan: Scan) -> Code | None:
         return Code(NAME, text)
     if text.startswith(_JWS_HEAD):
         return Code(NAME, text) if text.count(".") == _DOTS else None
-    return Code(NAME, text) if text.startswith("{") and _FILE_NAME in text else None
+    return Code(NAME, text) if text[:1] == "{" and _FILE_NAME in text[:_FILE_HEAD_CHARACTERS] else None
 
 
 def join(texts: Sequence[str]) -> Code:

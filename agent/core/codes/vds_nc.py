@@ -53,7 +53,13 @@ _SIGNATURE_BYTES = 64
 _KEY_ID_BYTES = 8
 _NAME_CHARACTERS_MAX = 64
 _DOSES_MAX = 8
-_HEAD = re.compile(r'[ \t\r\n]{0,64}\{[ \t\r\n]{0,64}"(?:data|sig)"[ \t\r\n]{0,64}:')
+_HEAD = re.compile(
+    r'[ \t\r\n]{0,64}\{[ \t\r\n]{0,64}"(?:(data)|sig)"[ \t\r\n]{0,64}:[ \t\r\n]{0,64}\{[ \t\r\n]{0,64}'
+    r'(?(1)|"(?:alg|cer|sigvl)")'
+)
+_HEADER_NAME = '"hdr"'
+_HEADER_CHARACTERS = 2_048
+"""Within which it is named; looking through 8 kB would take a third of a signature check."""
 _ISSUER = re.compile(r"[A-Z]{1,3}")
 _VERIFIED = Outcome.VERIFIED  # Python 3.11 is slow to look it up
 
@@ -83,10 +89,11 @@ class Signer(NamedTuple):
 
 
 def recognise(text: str, scan: Scan) -> Code | None:
-    """Recognise JSON that begins with "data" or "sig" and has the names of a seal."""
-    if _HEAD.match(text) and '"sigvl"' in text and '"hdr"' in text:
-        return Code(NAME, text)
-    return None
+    """Recognise JSON that begins with "data", with "hdr" in it, or with "sig" and one of the three names in it."""
+    found = _HEAD.match(text)
+    if found is None or (found[1] and _HEADER_NAME not in text[:_HEADER_CHARACTERS]):
+        return None
+    return Code(NAME, text)
 
 
 def verify(code: Code, trust: Trust | None, now: Interval, trace: Trace | None) -> Verdict:
