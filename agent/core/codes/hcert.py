@@ -21,7 +21,8 @@ ever fetched, and a key that comes with the code is no key. Verification, in thi
 import hashlib
 import math
 import re
-from typing import NamedTuple
+
+import msgspec
 
 from agent.core.codes import base45, dcc, inflate, tolerant_cbor, tolerant_cose
 from agent.core.codes.cose import CoseInvalid, HeaderInvalid
@@ -58,7 +59,7 @@ _USAGES = {f"{arc}.{number}": kind for arc in _ARCS for number, kind in ((1, "t"
 _ICAO_ARC = "2.23.136.1.1."  # keys of travel documents: one that names no use here is not for health certificates
 
 
-class _Said(NamedTuple):
+class _Said(msgspec.Struct, frozen=True, gc=False):
     """What a code says of itself, unproven: iss as written, whole seconds, the container as decoded and as read."""
 
     issuer: str | None
@@ -70,7 +71,9 @@ class _Said(NamedTuple):
 
 def recognise(text: str, scan: Scan) -> Code | None:
     """Recognise by the prefix, as it is: any version of it, lower case is another code."""
-    return Code(NAME, text) if text.startswith("HC") and _VERSION.match(text) else None
+    if text.startswith(PREFIX) or (text.startswith("HC") and _VERSION.match(text)):
+        return Code(NAME, text)
+    return None
 
 
 def verify(code: Code, trust: Trust | None, now: Interval, trace: Trace | None) -> Verdict:
@@ -160,13 +163,15 @@ def _instant(value: object, name: str) -> int:
     return int(value)
 
 
-def _candidates(envelope: tolerant_cose.ForeignSign1, said: _Said, trust: Trust | None) -> list[TrustedKey]:
+def _candidates(envelope: tolerant_cose.ForeignSign1, said: _Said, trust: Trust | None) -> tuple[TrustedKey, ...]:
     """Step 4. At most KEYS_OF_ONE_ID_MAX."""
     if trust is None:
         raise Refused("key.no-trust-list", _unproven(envelope, said), detail="no trust list")
     named = trust.trust_list.find_all(NAME, envelope.key_id)
-    ours = [key for key in named if key.issuer == said.issuer or _is_of_issuer(key, said.issuer)]
-    fitting = [key for key in ours if key.alg == envelope.alg]
+    if len(named) == 1 and named[0].issuer == said.issuer and named[0].alg == envelope.alg:  # nearly always
+        return named
+    ours = [key for key in named if _is_of_issuer(key, said.issuer)]
+    fitting = tuple(key for key in ours if key.alg == envelope.alg)
     if fitting:
         return fitting
     if not named:
@@ -199,22 +204,14 @@ def _is_of_issuer(key: TrustedKey, issuer: str | None) -> bool:
 
 
 def _signer(
-    envelope: tolerant_cose.ForeignSign1, candidates: list[TrustedKey], said: _Said, now: Interval
+    envelope: tolerant_cose.ForeignSign1, candidates: tuple[TrustedKey, ...], said: _Said, now: Interval
 ) -> tuple[TrustedKey, Claims]:
     """Steps 5 and 6: the first key that signed it and may; else the first reason why one that signed it may not."""
     reason: Refused | None = None
     for trusted in candidates:
         if trusted.key is None or not trusted.key.verify(envelope.signature, envelope.signed):
             continue
-        claims = Claims(
-            None,
-            trusted.issuer,
-            envelope.key_id,
-            said.issued_at_s,
-            said.expires_at_s,
-            text="\n".join(said.container.ids).encode() or None,
-            content=said.content,
-        )
+        claims = _claims(trusted.issuer, envelope, said)
         try:
             _require_usage(trusted, said.container.kinds, claims)
             require_key_valid(trusted, claims, now)
@@ -226,6 +223,13 @@ def _signer(
         name = f"key.{envelope.alg.lower()}-unavailable"
         reason = Refused(name, _unproven(envelope, said), detail="this machine lacks the algorithm")
     raise reason or Refused("signature.invalid", _unproven(envelope, said), detail="invalid")
+
+
+def _claims(issuer: str, envelope: tolerant_cose.ForeignSign1, said: _Said) -> Claims:
+    """Return all that a signed code says. issuer: as the trust list has it."""
+    text = "\n".join(said.container.ids).encode() or None
+    key_id, issued_at_s, expires_at_s = envelope.key_id, said.issued_at_s, said.expires_at_s
+    return Claims(None, issuer, key_id, issued_at_s, expires_at_s, text=text, content=said.content)
 
 
 def _require_usage(trusted: TrustedKey, kinds: frozenset[str], claims: Claims) -> None:

@@ -7,6 +7,8 @@ its `alg` is the key's, and the signature, are for whoever has the key; a payloa
 from functools import lru_cache
 from typing import NamedTuple
 
+import msgspec
+
 from agent.core.codes import base64url
 from agent.core.codes.json_text import JsonInvalid, decode_object
 
@@ -31,7 +33,7 @@ class Header(NamedTuple):
     zip: str | None
 
 
-class Jws(NamedTuple):
+class Jws(msgspec.Struct, frozen=True, gc=False):
     """The parts, all untrusted. signed: the JWS signing input, header and payload as they are written."""
 
     header: Header

@@ -6,7 +6,8 @@ and 61 (CWT, RFC 8392 §6) may be there: they are outside the signature and mean
 """
 
 import re
-from typing import NamedTuple
+
+import msgspec
 
 from agent.core.codes import tolerant_cbor
 from agent.core.codes.cose import CoseInvalid, HeaderInvalid, sig_structure
@@ -30,7 +31,7 @@ _PLAIN = re.compile(
 _SIGNED_HEAD, _NO_AAD = b"\x84\x6aSignature1", b"\x40"  # RFC 9052 §4.4
 
 
-class ForeignSign1(NamedTuple):
+class ForeignSign1(msgspec.Struct, frozen=True, gc=False):
     """The parts, all untrusted. alg is a value of ALGORITHMS; key_id has 1 to KEY_ID_BYTES_MAX bytes.
 
     signed: the Sig_structure (RFC 9052 §4.4) with no external_aad: header and payload as they were received.
