@@ -18,8 +18,8 @@ KEY_ID_BYTES_MAX = 64  # as long as a trust list may write one
 _ALG, _CRIT, _KID = 1, 2, 4  # RFC 9052 §3.1
 _TAG_CWT, _TAG_SIGN1 = b"\xd8\x3d", b"\xd2"
 
-# What nearly every code is: of four parts, the first of them 14 bytes with alg ES256 and a kid of 8 bytes, in this order
-# or that; nothing unprotected; a payload of 256 to 65,535 bytes; a signature of 64 bytes.
+# What nearly every code is: of four parts, the first of them 14 bytes with alg ES256 and a kid of 8 bytes in either
+# order; nothing unprotected; a payload of 256 to 65,535 bytes; a signature of 64 bytes.
 _KID_FIRST, _THEN_ALG, _ALG_FIRST = b"\x84\x4d\xa2\x04\x48", b"\x01\x26", b"\x84\x4d\xa2\x01\x26\x04\x48"
 _PAYLOAD_HEAD, _SIGNATURE_HEAD = b"\xa0\x59", b"\x58\x40"
 _SIGNED_HEAD, _NO_AAD = b"\x84\x6aSignature1", b"\x40"  # RFC 9052 §4.4
