@@ -48,6 +48,7 @@ INFLATED_BYTES_MAX = 8_192
 """Real codes have 350 to 900 bytes, at most 1.5 times what is compressed; a QR code's text holds 2,861 compressed."""
 
 _ISS, _EXP, _IAT, _HCERT = 1, 4, 6, -260  # RFC 8392 §4; -260: hcert
+_PREFIX_CHARACTERS = len(PREFIX)
 _VERSION = re.compile(r"HC[0-9]{1,4}:")
 _ISSUER_CHARACTERS_MAX = 80
 _S_MAX = 253_402_300_799  # the last second of the year 9999: milliseconds of our days are far beyond
@@ -120,7 +121,7 @@ def _envelope(text: str) -> tolerant_cose.ForeignSign1:
     if len(text) > TEXT_CHARACTERS_MAX:
         raise Refused("decode.over-long", detail=f"{len(text)} characters, at most {TEXT_CHARACTERS_MAX}")
     try:
-        token = inflate.inflate(base45.decode(text[len(PREFIX) :]), inflate.ZLIB, INFLATED_BYTES_MAX)
+        token = inflate.inflate(base45.decode(text[_PREFIX_CHARACTERS:]), inflate.ZLIB, INFLATED_BYTES_MAX)
         return tolerant_cose.decode_sign1(token)
     except base45.Base45Invalid as error:
         raise Refused("decode.base45", detail=str(error)) from error
@@ -259,7 +260,8 @@ def _require_certificate_unrevoked(
     Of an ECDSA signature only r is hashed: (r, N - s) is as valid as (r, s), and anybody can make one from the other.
     """
     signature = envelope.signature
-    countries = {said.issuer or "", claims.issuer or "", two_letters(claims.issuer or "") or ""} - {""}
+    issuer = claims.issuer or ""
+    countries = {code for code in {said.issuer, issuer, two_letters(issuer)} if code}
     named = [signature[: len(signature) // 2] if envelope.alg == "ES256" else signature]
     for name in said.container.ids:
         named.append(name.encode())

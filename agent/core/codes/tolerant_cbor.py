@@ -59,7 +59,7 @@ def decode(data: bytes) -> object:
         raise ForeignCborInvalid("not CBOR, or with a key twice, foreign tags or deep nesting") from error
     if end != _END_NUMBER:
         raise ForeignCborInvalid("bytes behind it")
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def decode_map(data: bytes) -> dict[int | str, object]:
