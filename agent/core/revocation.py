@@ -12,6 +12,7 @@ from itertools import pairwise
 REVOKED_BYTES_MAX = 16 * 1024 * 1024  # 2 million entries
 REVOKED_PREFIX_BYTES = 8
 _CARD = hashlib.sha256(b"card")  # a copy costs half of a new one: OpenSSL looks the algorithm up anew
+_DCC = hashlib.sha256(b"dcc")
 _STARTS = 4_096
 _REST_BITS = 52
 
@@ -44,7 +45,9 @@ class RevocationList:
 
     def has_dcc(self, hash_: bytes) -> bool:
         """Say whether a health certificate is revoked by one of its hashes, 16 bytes as the EU's lists have them."""
-        return self._has(hashlib.sha256(b"dcc" + hash_).digest())
+        digest = _DCC.copy()
+        digest.update(hash_)
+        return self._has(digest.digest())
 
     def has_kid(self, family: str, key_id: bytes) -> bool:
         """Say whether a family's key is revoked. Ask only about keys of the trust list: the answers are kept."""

@@ -26,12 +26,20 @@ class _EcdsaWithSha256(ECDSA):
     def __init__(self) -> None:
         pass
 
-    @property
-    def algorithm(self) -> HashAlgorithm:
-        return _SHA256
+    algorithm: HashAlgorithm = _SHA256
 
 
 _ES256 = _EcdsaWithSha256()
+
+_DER_HEADS = {
+    (r_high, s_high): (
+        b"\x30%c\x02%c" % (68 + r_high + s_high, 32 + r_high) + bytes(r_high),
+        b"\x02%c" % (32 + s_high) + bytes(s_high),
+    )
+    for r_high in (0, 1)
+    for s_high in (0, 1)
+}
+"""What stands before r and before s in DER where neither begins with a zero: by whether its first bit is set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +55,27 @@ class Es256Key:
         r, s = signature[:32], signature[32:]
         if not (_ZERO < r < _P256_ORDER and _ZERO < s < _P256_ORDER):  # of one length: in the order of the numbers
             return False
-        r, s = r.lstrip(b"\0"), s.lstrip(b"\0")
-        if r[0] & 0x80:
-            r = b"\0" + r  # DER's whole numbers have a sign
-        if s[0] & 0x80:
-            s = b"\0" + s
-        der = b"\x30%c\x02%c%b\x02%c%b" % (len(r) + len(s) + 4, len(r), r, len(s), s)  # RFC 3279 §2.2.3
+        r_first, s_first = signature[0], signature[32]
+        if r_first and s_first:  # nearly always; a test holds the two ways together
+            head, between = _DER_HEADS[r_first >> 7, s_first >> 7]
+            der = head + r + between + s
+        else:
+            der = _der(r, s)
         try:
             self.public_key.verify(der, message, _ES256)
         except InvalidSignature:
             return False
         return True
+
+
+def _der(r: bytes, s: bytes) -> bytes:
+    """Return the signature as DER (RFC 3279 §2.2.3) from two numbers above 0."""
+    r, s = r.lstrip(b"\0"), s.lstrip(b"\0")
+    if r[0] & 0x80:
+        r = b"\0" + r  # DER's whole numbers have a sign
+    if s[0] & 0x80:
+        s = b"\0" + s
+    return b"\x30%c\x02%c%b\x02%c%b" % (len(r) + len(s) + 4, len(r), r, len(s), s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ that says nothing has no kinds. The JSON schema of the content is not checked: i
 own test data. Whoever signed it stands for it. Whether one dose of two is enough is for the step's people.
 """
 
-from typing import NamedTuple
+import msgspec
 
 from agent.core.codes.family import FACTS_MAX, VALUE_CHARACTERS_MAX, Fact
 
@@ -37,7 +37,7 @@ _FIELDS: dict[str, tuple[tuple[str, str], ...]] = {
 }
 
 
-class Container(NamedTuple):
+class Container(msgspec.Struct, frozen=True, gc=False):
     """kinds: of KINDS, and OTHER; empty where the container says nothing. ids: what names the certificate."""
 
     kinds: frozenset[str]

@@ -21,7 +21,8 @@ ever fetched, and a key that comes with the code is no key. Verification, in thi
 import hashlib
 import math
 import re
-from typing import NamedTuple
+
+import msgspec
 
 from agent.core.codes import base45, dcc, inflate, tolerant_cbor, tolerant_cose
 from agent.core.codes.cose import CoseInvalid, HeaderInvalid
@@ -47,10 +48,12 @@ INFLATED_BYTES_MAX = 8_192
 """Real codes have 350 to 900 bytes, at most 1.5 times what is compressed; a QR code's text holds 2,861 compressed."""
 
 _ISS, _EXP, _IAT, _HCERT = 1, 4, 6, -260  # RFC 8392 §4; -260: hcert
+_PREFIX_CHARACTERS = len(PREFIX)
 _VERSION = re.compile(r"HC[0-9]{1,4}:")
 _ISSUER_CHARACTERS_MAX = 80
 _S_MAX = 253_402_300_799  # the last second of the year 9999: milliseconds of our days are far beyond
 _SIGNED_HASH_BYTES = 16
+_SHA256 = hashlib.sha256()  # a copy costs less than a new one
 _VERIFIED = Outcome.VERIFIED  # Python 3.11 is slow to look it up
 
 _ARCS = ("1.3.6.1.4.1.1847.2021.1", "1.3.6.1.4.1.0.1847.2021.1")  # as specified now and before; both are in use
@@ -58,7 +61,7 @@ _USAGES = {f"{arc}.{number}": kind for arc in _ARCS for number, kind in ((1, "t"
 _ICAO_ARC = "2.23.136.1.1."  # keys of travel documents: one that names no use here is not for health certificates
 
 
-class _Said(NamedTuple):
+class _Said(msgspec.Struct, frozen=True, gc=False):
     """What a code says of itself, unproven: iss as written, whole seconds, the container as decoded and as read."""
 
     issuer: str | None
@@ -70,7 +73,9 @@ class _Said(NamedTuple):
 
 def recognise(text: str, scan: Scan) -> Code | None:
     """Recognise by the prefix, as it is: any version of it, lower case is another code."""
-    return Code(NAME, text) if text.startswith("HC") and _VERSION.match(text) else None
+    if text.startswith(PREFIX) or (text.startswith("HC") and _VERSION.match(text)):
+        return Code(NAME, text)
+    return None
 
 
 def verify(code: Code, trust: Trust | None, now: Interval, trace: Trace | None) -> Verdict:
@@ -116,7 +121,7 @@ def _envelope(text: str) -> tolerant_cose.ForeignSign1:
     if len(text) > TEXT_CHARACTERS_MAX:
         raise Refused("decode.over-long", detail=f"{len(text)} characters, at most {TEXT_CHARACTERS_MAX}")
     try:
-        token = inflate.inflate(base45.decode(text[len(PREFIX) :]), inflate.ZLIB, INFLATED_BYTES_MAX)
+        token = inflate.inflate(base45.decode(text[_PREFIX_CHARACTERS:]), inflate.ZLIB, INFLATED_BYTES_MAX)
         return tolerant_cose.decode_sign1(token)
     except base45.Base45Invalid as error:
         raise Refused("decode.base45", detail=str(error)) from error
@@ -160,13 +165,15 @@ def _instant(value: object, name: str) -> int:
     return int(value)
 
 
-def _candidates(envelope: tolerant_cose.ForeignSign1, said: _Said, trust: Trust | None) -> list[TrustedKey]:
+def _candidates(envelope: tolerant_cose.ForeignSign1, said: _Said, trust: Trust | None) -> tuple[TrustedKey, ...]:
     """Step 4. At most KEYS_OF_ONE_ID_MAX."""
     if trust is None:
         raise Refused("key.no-trust-list", _unproven(envelope, said), detail="no trust list")
     named = trust.trust_list.find_all(NAME, envelope.key_id)
-    ours = [key for key in named if key.issuer == said.issuer or _is_of_issuer(key, said.issuer)]
-    fitting = [key for key in ours if key.alg == envelope.alg]
+    if len(named) == 1 and named[0].issuer == said.issuer and named[0].alg == envelope.alg:  # nearly always
+        return named
+    ours = [key for key in named if _is_of_issuer(key, said.issuer)]
+    fitting = tuple(key for key in ours if key.alg == envelope.alg)
     if fitting:
         return fitting
     if not named:
@@ -199,22 +206,14 @@ def _is_of_issuer(key: TrustedKey, issuer: str | None) -> bool:
 
 
 def _signer(
-    envelope: tolerant_cose.ForeignSign1, candidates: list[TrustedKey], said: _Said, now: Interval
+    envelope: tolerant_cose.ForeignSign1, candidates: tuple[TrustedKey, ...], said: _Said, now: Interval
 ) -> tuple[TrustedKey, Claims]:
     """Steps 5 and 6: the first key that signed it and may; else the first reason why one that signed it may not."""
     reason: Refused | None = None
     for trusted in candidates:
         if trusted.key is None or not trusted.key.verify(envelope.signature, envelope.signed):
             continue
-        claims = Claims(
-            None,
-            trusted.issuer,
-            envelope.key_id,
-            said.issued_at_s,
-            said.expires_at_s,
-            text="\n".join(said.container.ids).encode() or None,
-            content=said.content,
-        )
+        claims = _claims(trusted.issuer, envelope, said)
         try:
             _require_usage(trusted, said.container.kinds, claims)
             require_key_valid(trusted, claims, now)
@@ -226,6 +225,13 @@ def _signer(
         name = f"key.{envelope.alg.lower()}-unavailable"
         reason = Refused(name, _unproven(envelope, said), detail="this machine lacks the algorithm")
     raise reason or Refused("signature.invalid", _unproven(envelope, said), detail="invalid")
+
+
+def _claims(issuer: str, envelope: tolerant_cose.ForeignSign1, said: _Said) -> Claims:
+    """Return all that a signed code says. issuer: as the trust list has it."""
+    text = "\n".join(said.container.ids).encode() or None
+    key_id, issued_at_s, expires_at_s = envelope.key_id, said.issued_at_s, said.expires_at_s
+    return Claims(None, issuer, key_id, issued_at_s, expires_at_s, text=text, content=said.content)
 
 
 def _require_usage(trusted: TrustedKey, kinds: frozenset[str], claims: Claims) -> None:
@@ -254,13 +260,17 @@ def _require_certificate_unrevoked(
     Of an ECDSA signature only r is hashed: (r, N - s) is as valid as (r, s), and anybody can make one from the other.
     """
     signature = envelope.signature
-    countries = {code for code in (said.issuer, claims.issuer, two_letters(claims.issuer or "")) if code}
+    issuer = claims.issuer or ""
+    countries = {code for code in {said.issuer, issuer, two_letters(issuer)} if code}
     named = [signature[: len(signature) // 2] if envelope.alg == "ES256" else signature]
     for name in said.container.ids:
         named.append(name.encode())
         named += [(country + name).encode() for country in countries]
-    if any(revoked.has_dcc(hashlib.sha256(thing).digest()[:_SIGNED_HASH_BYTES]) for thing in named):
-        raise Refused("revoked.certificate", claims, detail="the certificate is revoked")
+    for thing in named:
+        digest = _SHA256.copy()
+        digest.update(thing)
+        if revoked.has_dcc(digest.digest()[:_SIGNED_HASH_BYTES]):
+            raise Refused("revoked.certificate", claims, detail="the certificate is revoked")
 
 
 def describe(claims: Claims) -> tuple[Fact, ...]:

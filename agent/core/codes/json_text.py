@@ -30,9 +30,12 @@ def decode_object(data: bytes) -> dict[str, Any]:
         raise JsonInvalid("nested too deeply") from error
     if not isinstance(value, dict):
         raise JsonInvalid("not an object")
-    if not is_as_written:
-        _require_each_name_once(data)
-    return value
+    if is_as_written:
+        return value
+    del value  # what was scanned may be large: never twice in memory
+    _require_each_name_once(data)
+    found: dict[str, Any] = _DECODER.decode(data)
+    return found
 
 
 def _require_each_name_once(data: bytes) -> None:
@@ -46,11 +49,9 @@ def _require_each_name_once(data: bytes) -> None:
         raise JsonInvalid("not JSON") from error
 
 
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+def _once(pairs: list[tuple[str, object]]) -> None:
+    if len(dict(pairs)) != len(pairs):
         raise JsonInvalid("a name twice in one object")
-    return found
 
 
 def _refuse_constant(name: str) -> NoReturn:

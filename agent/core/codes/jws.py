@@ -7,6 +7,8 @@ its `alg` is the key's, and the signature, are for whoever has the key; a payloa
 from functools import lru_cache
 from typing import NamedTuple
 
+import msgspec
+
 from agent.core.codes import base64url
 from agent.core.codes.json_text import JsonInvalid, decode_object
 
@@ -24,15 +26,14 @@ class HeaderInvalid(JwsInvalid):
 
 
 class Header(NamedTuple):
-    """What a protected header says. names: all that it has. key_id: the bytes of a kid that is base64url, else None."""
+    """What a protected header says, as far as we ask. key_id: the bytes of a kid that is base64url, else None."""
 
     alg: str
     key_id: bytes | None
     zip: str | None
-    names: frozenset[str]
 
 
-class Jws(NamedTuple):
+class Jws(msgspec.Struct, frozen=True, gc=False):
     """The parts, all untrusted. signed: the JWS signing input, header and payload as they are written."""
 
     header: Header
@@ -72,4 +73,4 @@ def _header(segment: bytes) -> Header:
         key_id = None if kid is None else base64url.decode(kid.encode("ascii"))
     except ValueError:
         key_id = None  # a kid may be any text (RFC 7515 §4.1.4)
-    return Header(alg, key_id, zip_, frozenset(found))
+    return Header(alg, key_id, zip_)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.core.codes import tolerant_cbor
 from agent.core.codes.tolerant_cbor import ForeignCborInvalid, decode, decode_map
 
 
@@ -58,3 +59,12 @@ LEAF = st.integers(-(2**64), 2**64 - 1) | st.text() | st.binary()
 @given(st.lists(LEAF | st.lists(LEAF) | st.dictionaries(st.text(), LEAF | st.lists(LEAF))))
 def test_what_was_encoded_is_read(value: object) -> None:
     assert decode(cbor2.dumps(value)) == value
+
+
+@given(st.integers(0, 9), st.binary(max_size=12))
+def test_the_mark_of_the_end_hides_no_bytes_behind_a_value(cut: int, tail: bytes) -> None:
+    """Neither where somebody writes the mark, or the beginning of it, behind the value."""
+    for behind in (tolerant_cbor._END[:cut] + tail, tolerant_cbor._END * 2, tolerant_cbor._END + tail):
+        if behind:
+            with pytest.raises(ForeignCborInvalid):
+                decode(b"\x01" + behind)
