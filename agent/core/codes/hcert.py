@@ -232,6 +232,8 @@ def _require_usage(trusted: TrustedKey, kinds: frozenset[str], claims: Claims) -
     """Check that the key may state all that is stated. Without a limit it may."""
     if trusted.usage and not kinds <= trusted.usage:
         raise Refused("key.usage", claims, detail="the trust list has the key for other kinds of certificate")
+    if trusted.certificate is not None and not trusted.certificate.may_sign:
+        raise Refused("key.usage", claims, detail="the certificate's key is not for signatures over data")
     if trusted.certificate is not None and not _is_for(trusted.certificate, kinds):
         raise Refused("key.usage", claims, detail="the signer's certificate is for other kinds of certificate")
 

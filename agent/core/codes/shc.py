@@ -224,7 +224,7 @@ def _key(issuer: str, key_id: bytes, claims: Claims, trust: Trust | None) -> tup
     if trusted.alg != ALG:
         raise Refused("key.algorithm-mismatch", claims, detail=f"the key is for {trusted.alg}")
     if trusted.key is None:
-        raise Refused("key.usage", claims, detail="the entry's certificate is an authority's: it signs no cards")
+        raise Refused("key.usage", claims, detail="the entry's certificate is an authority's, or not for signatures")
     return trusted, trusted.key
 
 
