@@ -260,10 +260,12 @@ def _require_certificate_unrevoked(
 ) -> None:
     """Step 8: the EU's hashes SIGNATURE, UCI and COUNTRYCODEUCI.
 
+    Some issuers hash the country of the entry (co), others that of iss: each of them counts.
     Of an ECDSA signature only r is hashed: (r, N - s) is as valid as (r, s), and anybody can make one from the other.
     """
     signature = envelope.signature
-    countries = {code for code in (said.issuer, claims.issuer, two_letters(claims.issuer or "")) if code}
+    named_countries = (said.issuer, claims.issuer, two_letters(claims.issuer or ""), *dcc.countries_of(said.content))
+    countries = {code for code in named_countries if code}
     named = [signature[: len(signature) // 2] if envelope.alg == "ES256" else signature]
     for name in said.container.ids:
         named.append(name.encode())
