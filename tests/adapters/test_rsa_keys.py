@@ -64,9 +64,9 @@ def test_a_key_too_short_is_refused(bits: int) -> None:
         build_key("RS256", spki_of(Holder(numbers.public_key())))
 
 
-@pytest.mark.parametrize("exponent", [1, 2, 3, 17, 65_536, 2**64 + 1, 2**2000 + 1])
+@pytest.mark.parametrize("exponent", [1, 2, 4, 65_536, 2**64 + 1, 2**2000 + 1])
 @pytest.mark.parametrize("alg", ["RS256", "PS256"])
-def test_an_exponent_that_forgives_or_costs_too_much_is_refused(alg: str, exponent: int) -> None:
+def test_an_exponent_with_which_anybody_can_sign_or_that_costs_too_much_is_refused(alg: str, exponent: int) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - some the library refuses, in its own words
         build_key(alg, spki_with(rsa_key("schemes").public_key().public_numbers().n, exponent))
 
