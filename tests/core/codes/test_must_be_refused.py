@@ -5,13 +5,17 @@ What one format alone must refuse stands in its own file. Here a rule is held ag
 
 import base64
 import dataclasses
+import gzip
 import json
+import zlib
 from collections.abc import Callable
 from typing import Any
 
 import cbor2
 import pytest
 from cryptography import x509
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from agent.adapters.keys.verification import build_key, read_certificate
@@ -350,3 +354,81 @@ def test_a_refused_code_leaves_nothing_that_could_be_used_up() -> None:
     for made in CODES.values():
         claims = judge(made(), trust_of()).claims
         assert (claims.card, claims.token, claims.replay_id) == (None, None, None)
+
+
+# --- what two readers could read in two ways ---
+
+
+def preset(data: bytes, dictionary: bytes = b"a dictionary that only the issuer has") -> bytes:
+    stream = zlib.compressobj(zdict=dictionary)
+    return stream.compress(data) + stream.flush()
+
+
+CARD_JSON = shc_issuer.compact(shc_issuer.claims(nbf=NOW_S - 60))
+AMBIGUOUS: dict[str, tuple[Callable[[], str], str]] = {
+    "hcert: a preset dictionary": (
+        lambda: "HC1:" + hcert_issuer.base45_text(preset(HCERT.token())), "decode.inflate",
+    ),
+    "hcert: two streams": (
+        lambda: "HC1:" + hcert_issuer.base45_text(2 * zlib.compress(HCERT.token())), "decode.inflate",
+    ),
+    "hcert: gzip": (lambda: "HC1:" + hcert_issuer.base45_text(gzip.compress(HCERT.token())), "decode.inflate"),
+    "hcert: a tag of two bytes": (
+        lambda: hcert_issuer.text_of(b"\xd8\x12" + HCERT.token()[1:]), "decode.cose",
+    ),
+    "hcert: COSE_Sign1 in COSE_Sign1": (lambda: hcert_issuer.text_of(b"\xd2" + HCERT.token()), "decode.cose"),
+    "hcert: alg as a big number": (
+        lambda: HCERT.code(protected=b"\xa2\x01\xc3\x41\x06\x04\x48" + HCERT.kid), "decode.header",
+    ),
+    "hcert: 1.0 for the container's 1": (
+        lambda: HCERT.code(hcert_issuer.claims({1.0: hcert_issuer.dcc(v=[hcert_issuer.VACCINATION])})), "decode.claims",
+    ),
+    "aadhaar: two members of gzip": (
+        lambda: asia_issuers.number_of(gzip.compress(AADHAAR.content()) + gzip.compress(b"")), "decode.inflate",
+    ),
+    "aadhaar: a preset dictionary": (lambda: asia_issuers.number_of(preset(AADHAAR.content())), "decode.inflate"),
+    "shc: iss twice, once escaped": (
+        lambda: card(b'{"\\u0069ss":"https://evil.example",' + CARD_JSON[1:]), "decode.json",
+    ),
+    "shc: a name twice within, once escaped": (
+        lambda: card(CARD_JSON.replace(b'"birthDate":', b'"a":{"b":1,"\\u0062":2},"birthDate":')), "decode.json",
+    ),
+    "shc: half a character": (lambda: card(CARD_JSON.replace(b"Beispiel", b"\\ud800")), "decode.json"),
+    "shc: a number beyond any": (lambda: card(CARD_JSON[:-1] + b',"x":-1E400}'), "decode.json"),
+    "shc: 5,000 digits": (lambda: card(CARD_JSON[:-1] + b',"x":' + b"9" * 5_000 + b"}"), "decode.json"),
+    "shc: NUL behind": (lambda: card(CARD_JSON + b"\0"), "decode.json"),
+    "vds-nc: a name twice within, once escaped": (
+        lambda: SEAL.replace('"uvci":', '"\\u0075vci":"x","uvci":'), "decode.json",
+    ),
+    "vds-nc: sig twice": (lambda: SEAL[:-1] + "," + SEAL[SEAL.index('"sig"') :], "decode.json"),
+    "vds-nc: 1.0 for 1": (lambda: SEAL.replace('"v": 1', '"v": 1.0'), "decode.version"),
+    "vds-nc: true for 1": (lambda: SEAL.replace('"v": 1', '"v": true'), "decode.version"),
+    "vds-nc: -0 for 1": (lambda: SEAL.replace('"seq": 1', '"seq": -0'), "signature.invalid"),
+    "vds-nc: 1e0 for 1": (lambda: SEAL.replace('"seq": 1', '"seq": 1e0'), "decode.json"),
+}  # fmt: skip
+
+
+def card(content: bytes) -> str:
+    return shc_issuer.code_of(SHC.jws(content))
+
+
+@pytest.mark.parametrize("name", AMBIGUOUS)
+def test_what_can_be_read_in_two_ways_is_refused_though_signed(name: str) -> None:
+    made, reason = AMBIGUOUS[name]
+    verdict = judge(made(), ALL)
+    assert (verdict.outcome, verdict.reason) == (Outcome.REFUSED, reason)
+
+
+TEXTS = {family: made() for family, made in CODES.items()}
+
+
+@settings(max_examples=300)
+@given(st.sampled_from([*TEXTS]), st.integers(0, 10_000), st.characters(max_codepoint=0x17F), st.sampled_from("=+-"))
+def test_no_change_of_a_character_makes_another_code(family: str, place: int, character: str, how: str) -> None:
+    """What no signature covers may change (docs/codes.md names it); what a code says may not."""
+    text = TEXTS[family]
+    place %= len(text)
+    behind = place + (how != "+")
+    changed = text[:place] + ("" if how == "-" else character) + text[behind:]
+    verdict = judge(changed, ALL)
+    assert verdict.outcome is not Outcome.VERIFIED or verdict == judge(text, ALL)
