@@ -82,8 +82,7 @@ def countries_of(value: object) -> list[str]:
     found = value.get(_DCC) if isinstance(value, dict) else None
     if not isinstance(found, dict):
         return []
-    entries = [entry for kind in _ALL for entry in found.get(kind) or []]
-    return [co for entry in entries if type(co := entry.get("co")) is str]
+    return [co for kind in _ALL if kind in found for entry in found[kind] or () if type(co := entry.get("co")) is str]
 
 
 def describe_container(value: object) -> tuple[Fact, ...]:

@@ -99,8 +99,8 @@ def verify(code: Code, trust: Trust | None, now: Interval, trace: Trace | None) 
     require_in_time(claims, now)
     if said.not_before_s is not None:
         require_begun(said.not_before_s, claims, now)
-    is_certain = is_expiry_certain(claims, now) and is_key_life_certain(trusted, now)
-    unchecked: tuple[str, ...] = ("time",) if is_time_vague(now) and not is_certain else ()
+    is_vague = is_time_vague(now) and not (is_expiry_certain(claims, now) and is_key_life_certain(trusted, now))
+    unchecked: tuple[str, ...] = ("time",) if is_vague else ()
     if trace:
         trace("time", "too vague to vouch for the expiry" if unchecked else "within the code's and the key's life")
     # 8
