@@ -48,6 +48,7 @@ class SealCertificate:
     not_before_s: int = _NOT_BEFORE_S
     not_after_s: int = _NOT_AFTER_S
     usages: frozenset[str] = frozenset()
+    may_sign: bool = True
     document_types: frozenset[str] = frozenset()
 
     def key(self, alg: str) -> VerificationKey:

@@ -145,8 +145,9 @@ def _credential_key(
     if entry.family == "shc":
         _require_thumbprint(key_id, spki, place)
     key: VerificationKey | None = None
-    # An authority's key signs certificates alone, but for hcert: there a country may have one key for both.
-    if certificate is None or not certificate.is_authority or entry.family == "hcert":
+    # An authority's key signs certificates alone, but for hcert: there a country may have one key for both, and the
+    # family looks at the key usage itself, to say why it refuses.
+    if certificate is None or entry.family == "hcert" or (certificate.may_sign and not certificate.is_authority):
         key = _key(entry.alg, spki, f"{place}.{'spki' if certificate is None else 'x5c'}", build_key)
     usage = entry.usage or frozenset()
     return TrustedKey(

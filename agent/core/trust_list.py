@@ -82,6 +82,11 @@ class Certificate(Protocol):
         ...
 
     @property
+    def may_sign(self) -> bool:
+        """Whether its key usage, where it has one, allows signatures over data (RFC 5280 §4.2.1.3)."""
+        ...
+
+    @property
     def document_types(self) -> frozenset[str]:
         """What a signer of travel documents is for (ICAO Doc 9303-12), e.g. "NV"; empty where it does not say."""
         ...

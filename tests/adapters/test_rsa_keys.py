@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+from asn1crypto.keys import PublicKeyInfo, RSAPublicKey
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 
@@ -61,6 +62,23 @@ def test_a_key_too_short_is_refused(bits: int) -> None:
     numbers = rsa.RSAPublicNumbers(65537, (1 << (bits - 1)) + 1)
     with pytest.raises(ValueError, match="2048 to 4096 bits"):
         build_key("RS256", spki_of(Holder(numbers.public_key())))
+
+
+@pytest.mark.parametrize("exponent", [1, 2, 4, 65_536, 2**64 + 1, 2**2000 + 1])
+@pytest.mark.parametrize("alg", ["RS256", "PS256"])
+def test_an_exponent_with_which_anybody_can_sign_or_that_costs_too_much_is_refused(alg: str, exponent: int) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - some the library refuses, in its own words
+        build_key(alg, spki_with(rsa_key("schemes").public_key().public_numbers().n, exponent))
+
+
+def test_an_even_modulus_is_refused() -> None:
+    with pytest.raises(ValueError, match="even"):
+        build_key("RS256", spki_with(2 * rsa_key("schemes").public_key().public_numbers().n, 65_537))
+
+
+def spki_with(modulus: int, exponent: int) -> bytes:
+    key = RSAPublicKey({"modulus": modulus, "public_exponent": exponent})
+    return bytes(PublicKeyInfo({"algorithm": {"algorithm": "rsa"}, "public_key": key}).dump())
 
 
 def test_a_key_of_another_kind_is_refused() -> None:

@@ -100,6 +100,29 @@ def test_a_point_that_is_not_on_the_curve_does_not_fit() -> None:
         build_key("ES256", good[:-1] + bytes((good[-1] ^ 1,)))
 
 
+HEAD_ED25519 = "302a300506032b6570032100"
+SMALL = (  # y of the points of small order, and y + p where that fits
+    "00" * 32, "01" + "00" * 31, "ec" + "ff" * 30 + "7f", "ed" + "ff" * 30 + "7f", "ee" + "ff" * 30 + "7f",
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("sign", [0, 0x80])
+@pytest.mark.parametrize("point", SMALL)
+def test_a_key_for_which_anybody_can_sign_is_refused(point: str, sign: int) -> None:
+    raw = bytes.fromhex(point)
+    key = bytes.fromhex(HEAD_ED25519) + raw[:-1] + bytes((raw[-1] | sign,))
+    with pytest.raises(ValueError, match="small order"):
+        build_key("EdDSA", key)
+
+
+def test_the_library_takes_such_a_key_and_a_signature_made_by_nobody() -> None:
+    """Why the check is there. Once this fails, the library refuses the key or the signature itself."""
+    nobodys = serialization.load_der_public_key(bytes.fromhex(HEAD_ED25519) + b"\x01" + bytes(31))
+    nobodys.verify(b"\x01" + bytes(63), b"any message")  # type: ignore[union-attr, call-arg]
+
+
 @pytest.mark.parametrize("alg", ["sm2", "RS384", "none", "HS256", "ES384", "X25519", "es256", ""])
 def test_any_other_algorithm_is_not_to_be_had(alg: str) -> None:
     with pytest.raises(AlgorithmUnavailable):

@@ -145,7 +145,7 @@ def key_usage(**granted: bool) -> x509.KeyUsage:
 class Authority:
     """A country's signing authority, which certifies signers."""
 
-    def __init__(self, label: str = "csca", country: str = "UT", key: Any = None, **how: Any) -> None:
+    def __init__(self, label: str = "csca", country: str | None = "UT", key: Any = None, **how: Any) -> None:
         self.key = key or ec_key(label)
         self.name = named(label, country)
         how.setdefault("extensions", ((x509.BasicConstraints(ca=True, path_length=0), True),))

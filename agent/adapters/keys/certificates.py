@@ -33,6 +33,7 @@ class X509Certificate:
     country: str | None
     usages: frozenset[str]
     is_authority: bool
+    may_sign: bool
     document_types: frozenset[str]
     parsed: x509.Certificate = field(repr=False)
 
@@ -68,10 +69,13 @@ def read_certificate(der: bytes) -> X509Certificate:
             country = str(names[0].value) if names else None
             usages = _usages(certificate)
             is_authority = _is_authority(certificate)
+            may_sign = chain.may_sign(certificate)
             document_types = chain.document_types(certificate)
     except (*chain.UNREADABLE, CryptographyDeprecationWarning) as error:
         raise CertificateRefused("not a certificate that can be read") from error
-    return X509Certificate(spki, not_before_s, not_after_s, country, usages, is_authority, document_types, certificate)
+    return X509Certificate(
+        spki, not_before_s, not_after_s, country, usages, is_authority, may_sign, document_types, certificate
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=CERTIFICATES_MAX)

@@ -2,21 +2,17 @@
 
 The law: only what carries no meaning here may be wrong (a negative serial, letters a PrintableString may not hold, an
 extension nobody asks for); the key comes out in its one usual form. Only certificates that stand in a trust list are
-read so: what a code brings is read strictly, and so is its signature. Loaded only for lists that need it.
+read so, and none that is read so vouches for another: what a code brings is read and checked strictly (chain.py), or
+refused. Loaded only for lists that need it.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from asn1crypto import core, x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
-from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS, AsymmetricPadding, PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
-from agent.adapters.keys import certificates
 from agent.adapters.keys.verification import build_key
 from agent.core.trust_list import Certificate, CertificateRefused, VerificationKey
 
@@ -25,12 +21,6 @@ _UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, IndexError, Over
 _COUNTRY = "2.5.4.6"
 _BASIC_CONSTRAINTS, _KEY_USAGE, _KEY_USAGES = "2.5.29.19", "2.5.29.15", "2.5.29.37"
 _DOCUMENT_TYPES = "2.23.136.1.1.6.2"  # ICAO Doc 9303-12; not read here, so it allows nothing
-_UNDERSTOOD = {"basic_constraints", "key_usage", "extended_key_usage", "key_identifier", "authority_key_identifier"}
-_HASHES: dict[str, hashes.HashAlgorithm] = {
-    "sha256": hashes.SHA256(),
-    "sha384": hashes.SHA384(),
-    "sha512": hashes.SHA512(),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +33,16 @@ class LenientCertificate:
     country: str | None
     usages: frozenset[str]
     is_authority: bool
+    may_sign: bool
     document_types: frozenset[str]
-    _subject: bytes = field(repr=False)
-    _may_sign_certificates: bool = field(repr=False)
 
     def key(self, alg: str) -> VerificationKey:
         """Return its key for an algorithm. Raises ValueError, AlgorithmUnavailable."""
         return build_key(alg, self.spki)
 
     def vouch(self, der: bytes) -> Certificate:
-        """Return the certificate of these bytes, signed by this authority's key. Raises CertificateRefused."""
-        if not self.is_authority or not self._may_sign_certificates:
-            raise CertificateRefused("its issuer's certificate is not an authority's")
-        signer = certificates.read_certificate(der)
-        _require_signed(der, self._subject, self.spki)
-        return signer
+        """Refuse: a certificate that only a lenient reader takes answers for no other (docs/decisions/0226)."""
+        raise CertificateRefused("its issuer's certificate is not one that the standard allows")
 
 
 def read_certificate(der: bytes) -> LenientCertificate:
@@ -76,51 +61,18 @@ def read_certificate(der: bytes) -> LenientCertificate:
             country=_country(body["subject"]),
             usages=frozenset(str(purpose.dotted) for purpose in purposes) if purposes is not None else frozenset(),
             is_authority=basic is not None and bool(basic["ca"].native),
+            may_sign=_may_sign(extensions),
             document_types=frozenset({"unreadable"}) if _DOCUMENT_TYPES in extensions else frozenset(),
-            _subject=bytes(body["subject"].dump()),
-            _may_sign_certificates=_may(extensions, "key_cert_sign"),
         )
     except (*_UNREADABLE, UnsupportedAlgorithm) as error:
         raise CertificateRefused("not a certificate that can be read") from error
 
 
-def _require_signed(der: bytes, issuer: bytes, spki: bytes) -> None:
-    """Refuse a signer's certificate that does not name this issuer (a DER Name), or was not signed by its key.
-
-    One that is not for signatures, or has a critical extension unknown here (RFC 5280 §4.2), is refused as well.
-    """
-    try:
-        certificate = x509.Certificate.load(der, strict=True)
-        body, alg = certificate["tbs_certificate"], certificate["signature_algorithm"]
-        if body["issuer"].dump() != issuer or body["signature"].dump() != alg.dump():
-            raise CertificateRefused("not signed by this authority")
-        if not _may(_extensions(body), "digital_signature") or not certificate.critical_extensions <= _UNDERSTOOD:
-            raise CertificateRefused("not a certificate for signatures, or with a critical extension that is not known")
-        _check(load_der_public_key(spki), alg, certificate["signature_value"].native, body.dump())
-    except CertificateRefused:
-        raise
-    except (*_UNREADABLE, InvalidSignature, UnsupportedAlgorithm) as error:
-        raise CertificateRefused("not signed by this authority") from error
-
-
-def _may(extensions: dict[str, Any], what: str) -> bool:
-    """Say whether the key usage, where there is one, allows it (RFC 5280 §4.2.1.3)."""
-    return _KEY_USAGE not in extensions or what in extensions[_KEY_USAGE].native
-
-
-def _check(key: object, alg: Any, signature: bytes, message: bytes) -> None:
-    """Check a certificate's signature. Raises InvalidSignature, KeyError for hashes too weak, ValueError."""
-    digest, kind = _HASHES[alg.hash_algo], alg.signature_algo
-    if isinstance(key, EllipticCurvePublicKey) and kind == "ecdsa":
-        key.verify(signature, message, ECDSA(digest))
-    elif isinstance(key, RSAPublicKey) and kind in ("rsassa_pkcs1v15", "rsassa_pss"):
-        padding: AsymmetricPadding = PKCS1v15()
-        if kind == "rsassa_pss":
-            mask = alg["parameters"]["mask_gen_algorithm"]["parameters"]["algorithm"].native
-            padding = PSS(MGF1(_HASHES[mask]), alg["parameters"]["salt_length"].native)
-        key.verify(signature, message, padding, digest)
-    else:
-        raise ValueError("the key and the signature are of two kinds")
+def _may_sign(extensions: dict[str, Any]) -> bool:
+    """Say whether the key usage, where there is one, allows signatures (RFC 5280 §4.2.1.3)."""
+    return _KEY_USAGE not in extensions or bool(
+        {"digital_signature", "non_repudiation"} & extensions[_KEY_USAGE].native
+    )
 
 
 def _extensions(body: Any) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """RSA with SHA-256: PS256 (RSASSA-PSS, RFC 8230 §2, a salt of 32 bytes) and RS256 (PKCS #1 v1.5, RFC 8812 §2).
 
 The law: a key checks with the one scheme it was built for. Keys of 2,048 to 4,096 bits; shorter ones are too weak,
-longer ones cost what a terminal has not got.
+longer ones cost what a terminal has not got. So do long exponents; with 1 anybody can sign.
 """
 
 from dataclasses import dataclass, field
@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 BITS_MIN, BITS_MAX = 2_048, 4_096
+EXPONENT_MIN, EXPONENT_MAX = 3, 2**64 - 1
 _SHA256 = SHA256()
 _PADDINGS: dict[str, AsymmetricPadding] = {"PS256": PSS(MGF1(_SHA256), SHA256.digest_size), "RS256": PKCS1v15()}
 
@@ -39,6 +40,20 @@ def load_key(alg: str, spki: bytes) -> RsaKey:
         key = load_der_public_key(spki)
     except UnsupportedAlgorithm as error:
         raise ValueError("a key of a kind that is not supported") from error
-    if not isinstance(key, RSAPublicKey) or not BITS_MIN <= key.key_size <= BITS_MAX:
-        raise ValueError(f"not an RSA key of {BITS_MIN} to {BITS_MAX} bits")
+    if not isinstance(key, RSAPublicKey):
+        raise ValueError("not an RSA key")
+    if (why := trouble(key, BITS_MAX)) is not None:
+        raise ValueError(why)
     return RsaKey(key, _PADDINGS[alg])
+
+
+def trouble(key: RSAPublicKey, bits_max: int) -> str | None:
+    """Return why a key is not to be used, or None."""
+    numbers = key.public_numbers()
+    if not BITS_MIN <= key.key_size <= bits_max:
+        return f"not an RSA key of {BITS_MIN} to {bits_max} bits"
+    if numbers.n % 2 == 0:
+        return "an RSA modulus that is even"
+    if not EXPONENT_MIN <= numbers.e <= EXPONENT_MAX or numbers.e % 2 == 0:
+        return "an RSA exponent that is even, below 3 or above 2^64"
+    return None

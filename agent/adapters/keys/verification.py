@@ -19,6 +19,22 @@ _P256_ORDER = bytes.fromhex("FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B
 _ZERO = bytes(32)
 _SHA256 = SHA256()
 
+# The points of order 1, 2, 4 and 8, and their other encodings, without the sign, the last bit (RFC 8032 §5.1.3): under
+# such a key a signature made by nobody fits one message in eight, or every one.
+_ED25519_SIGN = 0x80
+_ED25519_SMALL = frozenset(
+    bytes.fromhex(point)
+    for point in (
+        "00" * 32,
+        "01" + "00" * 31,
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "ec" + "ff" * 30 + "7f",
+        "ed" + "ff" * 30 + "7f",
+        "ee" + "ff" * 30 + "7f",
+    )
+)
+
 
 class _EcdsaWithSha256(ECDSA):
     """The same as ECDSA(SHA256()), which on being made loads 0.5 MB to ask about a way of signing."""
@@ -118,6 +134,9 @@ def build_key(alg: str, spki: bytes) -> VerificationKey:
     if alg == "ES256" and isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1):
         return Es256Key(key)
     if alg == "EdDSA" and isinstance(key, Ed25519PublicKey):
+        raw = key.public_bytes_raw()
+        if raw[:-1] + bytes((raw[-1] & ~_ED25519_SIGN,)) in _ED25519_SMALL:
+            raise ValueError("an Ed25519 key of small order: anybody can sign for it")
         return Ed25519Key(key)
     raise ValueError(f"not a key for {alg}")
 

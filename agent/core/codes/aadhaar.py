@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 from agent.core.codes import inflate, long_number
 from agent.core.codes.family import VALUE_CHARACTERS_MAX, Fact, Family, Refused
-from agent.core.codes.validity import require_in_time, require_key_valid, require_unrevoked
+from agent.core.codes.validity import is_key_life_certain, require_in_time, require_key_valid, require_unrevoked
 from agent.core.scan import Scan
 from agent.core.time_interval import Interval
 from agent.core.trust_list import Trust, TrustedKey
@@ -98,8 +98,10 @@ def verify(code: Code, trust: Trust | None, now: Interval, trace: Trace | None) 
         trace("key", f"{trusted.alg} of {trusted.issuer}, kid {trusted.key_id.hex()}; {len(keys)} at hand")
         trace("signature", "valid")
     # 6
+    unchecked: tuple[str, ...] = ("expiry", "revocation")
     if claims.issued_at_s is None:
         require_key_valid(trusted, claims, now)
+        unchecked = unchecked if is_key_life_certain(trusted, now) else ("time", *unchecked)
     elif not trusted.not_before_s <= claims.issued_at_s <= trusted.not_after_s:
         raise Refused("key.not-valid-at-issue", claims, detail="the key was not valid when the code was made")
     # 7
@@ -111,7 +113,7 @@ def verify(code: Code, trust: Trust | None, now: Interval, trace: Trace | None) 
     if trace:
         trace("time", "not from the future; the format has no expiry")
         trace("revocation", "no list at hand" if revoked is None else "the key is not revoked")
-    return Verdict(NAME, _VERIFIED, "ok", claims, ("expiry", "revocation"))
+    return Verdict(NAME, _VERIFIED, "ok", claims, unchecked)
 
 
 def describe(claims: Claims) -> tuple[Fact, ...]:

@@ -77,6 +77,14 @@ def read_container(value: object) -> Container:
     return Container(_SETS[kinds[0]] if len(kinds) == 1 else frozenset(kinds), ids)
 
 
+def countries_of(value: object) -> list[str]:
+    """Return the countries that the entries of a DCC name, of a container that read_container took."""
+    found = value.get(_DCC) if isinstance(value, dict) else None
+    if not isinstance(found, dict):
+        return []
+    return [co for kind in _ALL if kind in found for entry in found[kind] or () if type(co := entry.get("co")) is str]
+
+
 def describe_container(value: object) -> tuple[Fact, ...]:
     """Return what a container says, for people. Never raises."""
     if not isinstance(value, dict):

@@ -8,13 +8,13 @@ ever fetched, and a key that comes with the code is no key. Verification, in thi
    that makes at most INFLATED_BYTES_MAX bytes. Uncompressed ones are refused: the specification has none.
 2. Envelope: COSE_Sign1, tagged or not; alg ES256 or PS256, protected; kid protected, else unprotected
    (tolerant_cose.py).
-3. Claims: exp (4) and iat (6), whole or broken seconds up to the year 9999, exp not before iat; iss (1), if there, a
-   text; a container (-260) that says something (dcc.py). Its schema is not checked.
+3. Claims: exp (4) and iat (6), whole or broken seconds up to the year 9999, exp not before iat; nbf (5), if there,
+   such seconds, too; iss (1), if there, a text; a container (-260) that says something (dcc.py), of any schema.
 4. Keys: every key of the trust list with this kid, this algorithm and, where iss names a country, of that country.
 5. Signature over header and payload as received, with each of those keys (key ids are short and may name several).
 6. What that key may do: usage for each kind that is stated, by the trust list and by its certificate; valid now, and
    when the code was issued.
-7. Time: not certainly after exp, not certainly before iat.
+7. Time: not certainly after exp, not certainly before iat or nbf.
 8. Revocation of the key and of the certificate, by any of the EU's three hashes.
 """
 
@@ -30,7 +30,9 @@ from agent.core.codes.countries import country_named, two_letters
 from agent.core.codes.family import Fact, Family, Refused
 from agent.core.codes.validity import (
     is_expiry_certain,
+    is_key_life_certain,
     is_time_vague,
+    require_begun,
     require_in_time,
     require_key_valid,
     require_unrevoked,
@@ -47,7 +49,7 @@ TEXT_CHARACTERS_MAX = base45.CHARACTERS_MAX
 INFLATED_BYTES_MAX = 8_192
 """Real codes have 350 to 900 bytes, at most 1.5 times what is compressed; a QR code's text holds 2,861 compressed."""
 
-_ISS, _EXP, _IAT, _HCERT = 1, 4, 6, -260  # RFC 8392 §4; -260: hcert
+_ISS, _EXP, _NBF, _IAT, _HCERT = 1, 4, 5, 6, -260  # RFC 8392 §4; -260: hcert
 _PREFIX_CHARACTERS = len(PREFIX)
 _VERSION = re.compile(r"HC[0-9]{1,4}:")
 _ISSUER_CHARACTERS_MAX = 80
@@ -69,6 +71,7 @@ class _Said(msgspec.Struct, frozen=True, gc=False):
     issued_at_s: int
     content: object
     container: dcc.Container
+    not_before_s: int | None
 
 
 def recognise(text: str, scan: Scan) -> Code | None:
@@ -99,7 +102,10 @@ def verify(code: Code, trust: Trust | None, now: Interval, trace: Trace | None) 
         trace("signature", f"valid, by {trusted.issuer}")
     # 7
     require_in_time(claims, now)
-    unchecked: tuple[str, ...] = ("time",) if is_time_vague(now) and not is_expiry_certain(claims, now) else ()
+    if said.not_before_s is not None:
+        require_begun(said.not_before_s, claims, now)
+    is_vague = is_time_vague(now) and not (is_expiry_certain(claims, now) and is_key_life_certain(trusted, now))
+    unchecked: tuple[str, ...] = ("time",) if is_vague else ()
     if trace:
         trace("time", "too vague to vouch for the expiry" if unchecked else "within the code's and the key's life")
     # 8
@@ -153,7 +159,8 @@ def _said(envelope: tolerant_cose.ForeignSign1) -> _Said:
     container = dcc.read_container(content)
     if not container.kinds:
         raise Refused("decode.claims", detail="hcert (-260) holds nothing that can be read")
-    return _Said(issuer, expires_at_s, issued_at_s, content, container)
+    not_before_s = _instant(fields[_NBF], "nbf (5)") if _NBF in fields else None
+    return _Said(issuer, expires_at_s, issued_at_s, content, container, not_before_s)
 
 
 def _instant(value: object, name: str) -> int:
@@ -238,6 +245,8 @@ def _require_usage(trusted: TrustedKey, kinds: frozenset[str], claims: Claims) -
     """Check that the key may state all that is stated. Without a limit it may."""
     if trusted.usage and not kinds <= trusted.usage:
         raise Refused("key.usage", claims, detail="the trust list has the key for other kinds of certificate")
+    if trusted.certificate is not None and not trusted.certificate.may_sign:
+        raise Refused("key.usage", claims, detail="the certificate's key is not for signatures over data")
     if trusted.certificate is not None and not _is_for(trusted.certificate, kinds):
         raise Refused("key.usage", claims, detail="the signer's certificate is for other kinds of certificate")
 
@@ -257,11 +266,12 @@ def _require_certificate_unrevoked(
 ) -> None:
     """Step 8: the EU's hashes SIGNATURE, UCI and COUNTRYCODEUCI.
 
+    Some issuers hash the country of the entry (co), others that of iss: each of them counts.
     Of an ECDSA signature only r is hashed: (r, N - s) is as valid as (r, s), and anybody can make one from the other.
     """
     signature = envelope.signature
-    issuer = claims.issuer or ""
-    countries = {code for code in {said.issuer, issuer, two_letters(issuer)} if code}
+    named_countries = (said.issuer, claims.issuer, two_letters(claims.issuer or ""), *dcc.countries_of(said.content))
+    countries = {code for code in named_countries if code}
     named = [signature[: len(signature) // 2] if envelope.alg == "ES256" else signature]
     for name in said.container.ids:
         named.append(name.encode())

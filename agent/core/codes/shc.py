@@ -27,7 +27,13 @@ from agent.core.codes import jws, parts
 from agent.core.codes.family import FACTS_MAX, VALUE_CHARACTERS_MAX, Fact, Family, Refused
 from agent.core.codes.inflate import RAW, InflateInvalid, InflateOverLong, inflate
 from agent.core.codes.json_text import JsonInvalid, decode_object
-from agent.core.codes.validity import is_expiry_certain, require_in_time, require_key_valid, require_unrevoked
+from agent.core.codes.validity import (
+    is_expiry_certain,
+    is_key_life_certain,
+    require_in_time,
+    require_key_valid,
+    require_unrevoked,
+)
 from agent.core.rid_lists import RID, RID_CHARACTERS_MAX
 from agent.core.scan import Scan
 from agent.core.time_interval import Interval
@@ -91,9 +97,15 @@ def verify(code: Code, trust: Trust | None, now: Interval, trace: Trace | None) 
     require_key_valid(trusted, claims, now)
     # 7
     require_in_time(claims, now)
-    unchecked: tuple[str, ...] = () if is_expiry_certain(claims, now) else ("time",)
+    is_certain = is_expiry_certain(claims, now) and is_key_life_certain(trusted, now)
+    unchecked: tuple[str, ...] = () if is_certain else ("time",)
     if trace:
-        trace("time", "known too badly to vouch for exp" if unchecked else "within the card's and the key's life")
+        trace(
+            "time",
+            "known too badly to vouch for exp or the key's end"
+            if unchecked
+            else "within the card's and the key's life",
+        )
     # 8
     is_checked = _require_unrevoked(trust, trusted, rid, issued_at_s, claims)
     if not is_checked:
@@ -230,7 +242,7 @@ def _key(issuer: str, key_id: bytes, claims: Claims, trust: Trust | None) -> tup
     if trusted.alg != ALG:
         raise Refused("key.algorithm-mismatch", claims, detail=f"the key is for {trusted.alg}")
     if trusted.key is None:
-        raise Refused("key.usage", claims, detail="the entry's certificate is an authority's: it signs no cards")
+        raise Refused("key.usage", claims, detail="the entry's certificate is an authority's, or not for signatures")
     return trusted, trusted.key
 
 

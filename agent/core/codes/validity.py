@@ -10,6 +10,7 @@ from agent.core.trust_list import TrustedKey
 from agent.core.verdict import Claims
 
 SKEW_GRACE_S = 15
+END_OF_TIME_S = 253_402_300_799  # the last second of the year 9999: what a trust list says of keys without an end
 WIDTH_MS_MAX = 10_000  # a wider interval cannot tell a code that lives 60 s from an expired one
 
 
@@ -44,6 +45,19 @@ def is_expiry_certain(claims: Claims, now: Interval) -> bool:
     if claims.expires_at_s is None:
         return True
     return now.latest_ms is not None and now.latest_ms <= (claims.expires_at_s + SKEW_GRACE_S) * 1000
+
+
+def require_begun(not_before_s: int, claims: Claims, now: Interval) -> None:
+    """Check a code's own beginning where it has one beside iat, with the skew grace. Raises Refused."""
+    if now.latest_ms is not None and now.latest_ms < (not_before_s - SKEW_GRACE_S) * 1000:
+        raise Refused("time.future", claims, detail="certainly earlier than the code's beginning")
+
+
+def is_key_life_certain(key: TrustedKey, now: Interval) -> bool:
+    """Say whether the key's end is certain to lie ahead, or not to matter: known closely, or an entry without one."""
+    if key.not_after_s >= END_OF_TIME_S or not is_time_vague(now):
+        return True
+    return now.latest_ms is not None and now.latest_ms <= key.not_after_s * 1000
 
 
 def require_unrevoked(revoked: RevocationList, claims: Claims, key: TrustedKey | None = None) -> None:

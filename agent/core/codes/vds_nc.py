@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 from agent.core.codes import canonical_json, json_text
 from agent.core.codes.family import VALUE_CHARACTERS_MAX, Fact, Family, Refused
-from agent.core.codes.validity import require_key_valid, require_unrevoked
+from agent.core.codes.validity import is_key_life_certain, require_key_valid, require_unrevoked
 from agent.core.scan import Scan
 from agent.core.time_interval import Interval
 from agent.core.trust_list import (
@@ -123,7 +123,8 @@ def verify(code: Code, trust: Trust | None, now: Interval, trace: Trace | None) 
         trace("time", "within the life of signer and authority; the format has no expiry")
     # 9
     revoked = trust.revoked if trust else None
-    unchecked: tuple[str, ...] = ("expiry",)
+    is_certain = is_key_life_certain(signer.entry, now) and is_key_life_certain(signer.dates, now)
+    unchecked: tuple[str, ...] = ("expiry",) if is_certain else ("time", "expiry")
     if revoked is None:
         unchecked += ("revocation",)
     else:
@@ -283,13 +284,18 @@ def _require_purpose(seal: Seal, signer: Signer, claims: Claims) -> None:
         return
     if certificate.is_authority:
         raise Refused("key.usage", claims, detail="the signer's certificate is an authority's")
-    country = authority.country if authority is not None else None
-    if country is not None and (certificate.country or "").upper() != country.upper():
+    is_pinned = authority is certificate
+    if authority is None or not (is_pinned or _is_of_one_country(certificate, authority)):
         raise Refused("key.country", claims, detail="the signer's country is not its authority's")
     if PURPOSE not in certificate.usages:
         raise Refused("key.usage", claims, detail=f"its extended key usage is not {PURPOSE}")
     if certificate.document_types and _DOCUMENT_TYPES[seal.kind] not in certificate.document_types:
         raise Refused("key.usage", claims, detail="the signer is for other kinds of document")
+
+
+def _is_of_one_country(signer: Certificate, authority: Certificate) -> bool:
+    """Say whether both name one country. Doc 9303-12 has every certificate name one: without it, nothing is alike."""
+    return authority.country is not None and (signer.country or "").upper() == authority.country.upper()
 
 
 def _part(value: object, member: str) -> object:

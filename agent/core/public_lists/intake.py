@@ -31,6 +31,8 @@ ISSUER_CHARACTERS_MAX = 255
 EXPIRED_S_MAX = 30 * 86_400  # an hcert key that ended longer ago proves nothing any more
 KID_BYTES_MAX = 64
 DCC_PURPOSES = {"1": "t", "2": "v", "3": "r"}  # Decision (EU) 2021/1073 as amended: test, vaccination, recovery
+_TRAVEL_DOCUMENTS = "2.23.136.1.1."  # ICAO's extended key usages
+_SEALS = "2.23.136.1.1.14.2"  # signers of VDS-NC
 _DCC_PURPOSE = re.compile(r"1\.3\.6\.1\.4\.1\.(?:0\.)?1847\.2021\.1\.([123])")  # real certificates carry both
 _ALGORITHMS = {"hcert": ("ES256", "PS256"), "shc": ("ES256",), "aadhaar": ("RS256",), "vds-nc": ("ES256",)}
 _EC_PUBLIC_KEY = bytes.fromhex("06072a8648ce3d0201")  # RFC 5480 §2.1.1, id-ecPublicKey
@@ -122,6 +124,12 @@ class Intake:
         """
         if certificate.is_authority:
             raise EntryRefused("authority", "an authority's certificate: it signs certificates, not codes")
+        is_for_seals = _SEALS in certificate.usages
+        if not certificate.may_sign or (family == "vds-nc" and not is_for_seals):
+            raise EntryRefused("not-for-signing", "its key usages say that it does not sign codes of this family")
+        is_of_travel = any(usage.startswith(_TRAVEL_DOCUMENTS) for usage in certificate.usages)
+        if family == "hcert" and is_of_travel and not dcc_usage(certificate.usages):
+            raise EntryRefused("not-for-signing", "its key usages are those of travel documents alone")
         entry: dict[str, Any] = dates_of(certificate)
         ended_s = self.choices.now_s - certificate.not_after_s
         if family == "hcert" and ended_s > EXPIRED_S_MAX and not self.choices.keep_expired:

@@ -204,11 +204,14 @@ def test_without_a_revocation_list_the_verdict_says_so() -> None:
     [
         pytest.param(CI.encode(), id="UCI"),
         pytest.param(("AT" + CI).encode(), id="COUNTRYCODEUCI"),
+        pytest.param(("LI" + CI).encode(), id="COUNTRYCODEUCI of the entry"),
     ],
 )
 def test_a_revoked_certificate_is_refused_by_any_of_its_names(thing: bytes) -> None:
+    """COUNTRYCODEUCI: of the issuer, or of the entry, as some national programmes hash it."""
     revoked = trust_of(ISSUER.entry(issuer="AUT"), revoked=revoked_hashes(thing))
-    assert reason(claims(iss=None), revoked) == "revoked.certificate"
+    said = claims({1: dcc(v=[VACCINATION | {"co": "LI"}])}, iss=None)
+    assert reason(said, revoked) == "revoked.certificate"
     assert reason(claims({1: dcc(v=[VACCINATION | {"ci": "another"}])}), revoked) == "ok"
 
 

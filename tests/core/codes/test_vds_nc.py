@@ -357,6 +357,14 @@ def test_a_signer_is_of_its_authoritys_country(country: str | None, reason: str)
     assert reason_of(signed_by(CSCA.certify(KEY, country=country))) == reason
 
 
+@pytest.mark.parametrize("country", ["UT", None])
+def test_an_authority_of_no_country_answers_for_nobody(country: str | None) -> None:
+    nowhere = Authority(country=country)
+    assert reason_of(signed_by(nowhere.certify(KEY, country=country)), trust_with(nowhere.entry())) == (
+        "ok" if country else "key.country"
+    )
+
+
 @pytest.mark.parametrize(
     "key", [ec_key("p384", ec.SECP384R1()), rsa_key("signer"), ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32))]
 )

@@ -113,6 +113,7 @@ def test_the_lists_own_signature_is_checked_where_a_key_is_given(signed):
         (gateway_entry(DERS[0], country="X\x07"), "issuer-invalid"),
         (gateway_entry(b"no certificate"), "not-a-certificate"),
         (gateway_entry(certificate(KEYS[1], is_authority=True)), "authority"),
+        (gateway_entry(certificate(KEYS[1], usages=["2.23.136.1.1.14.2"])), "not-for-signing"),  # ICAO's VDS-NC
         (gateway_entry(certificate(ec_key("384", ec.SECP384R1()))), "curve-unsupported"),
         (gateway_entry(certificate(rsa_key(1024))), "key-unsupported"),
         (gateway_entry(certificate(KEYS[1], begins=2019, ends=2021)), "expired"),

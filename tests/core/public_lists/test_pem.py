@@ -39,12 +39,17 @@ def test_aadhaar_s_certificate_or_key_is_pinned_with_its_dates_where_it_has_any(
 
 def test_an_authority_of_vds_nc_is_taken_whole_a_signer_by_its_key():
     authority = certificate(ec_key("384", ec.SECP384R1()), is_authority=True, hash_alg=hashes.SHA384())
-    one = read(signers.pem(authority), signers.pem(certificate(KEY)), family="vds-nc", issuer="XXA")
+    signer = certificate(KEY, usages=["2.23.136.1.1.14.2"])
+    one = read(signers.pem(authority), signers.pem(signer), family="vds-nc", issuer="XXA")
     assert one.entries[0]["x5c"] == [b64(authority)]
     assert one.entries[0]["alg"] == "ES384"
     assert one.entries[1]["spki"] == b64(spki_of(KEY))
     assert {entry["issuer"] for entry in one.entries} == {"XXA"}
     assert [r for _, r in refused(read(signers.pem(authority), family="vds-nc"))] == ["issuer-missing"]
+    for of_passports in (certificate(KEY), certificate(KEY, usages=["2.23.136.1.1.3"])):
+        assert [r for _, r in refused(read(signers.pem(of_passports), family="vds-nc", issuer="XXA"))] == [
+            "not-for-signing"
+        ]
 
 
 def test_a_single_signer_is_of_its_certificate_s_country():
