@@ -142,7 +142,13 @@ def _refresh(args: argparse.Namespace) -> int:
     from agent.adapters.trust_store.refresher import OutOfTime, Source, refresh  # noqa: PLC0415 (tuf takes its time)
 
     def check(files: Mapping[str, bytes]) -> int:
-        return parse_content(files, build_key, read_certificate).trust_list.version
+        trust_list = parse_content(files, build_key, read_certificate).trust_list
+        if aside := len(trust_list.set_aside):
+            print(
+                f"scanward: trust list {trust_list.version}: {aside} keys cannot be used: see trust show",
+                file=sys.stderr,
+            )
+        return trust_list.version
 
     def out_of_time(_signal: int, _frame: object) -> None:
         raise OutOfTime

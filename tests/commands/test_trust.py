@@ -153,6 +153,22 @@ def test_show_says_what_is_damaged(shown_state, tmp_path, capsys):
     assert "bundle-damaged" in capsys.readouterr().err
 
 
+def test_refresh_goes_on_without_a_key_that_cannot_be_used_and_says_so(tmp_path):
+    files = content(5)
+    trust_list = json.loads(files["trust-list.json"])
+    trust_list["keys"].append({"family": "vds-nc", "issuer": "XXA", "kid": "aa" * 8, "alg": "ES256", "x5c": ["MAAA"]})
+    repository = TufRepository()
+    repository.publish(files | {"trust-list.json": json.dumps(trust_list).encode()})
+    root = tmp_path / "root.json"
+    root.write_bytes(repository.files["1.root.json"])
+    with repository.served() as url:
+        arguments = ["--state", str(tmp_path / "state"), "--url", url, "--root", str(root), "--floor", "0"]
+        command = [sys.executable, "-m", "agent", "trust", "refresh", *arguments, "--now", f"{START_MS},"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert json.loads(done.stdout)["ok"] is True
+    assert done.stderr == "scanward: trust list 5: 1 keys cannot be used: see trust show\n"
+
+
 def test_refresh_prints_one_object_and_says_by_its_status_whether_it_worked(tmp_path):
     repository = TufRepository()
     repository.publish(content())
