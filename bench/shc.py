@@ -73,7 +73,7 @@ def _card(key: ec.EllipticCurvePrivateKey, kid: bytes) -> tuple[bytes, bytes, st
     bundle = {"resourceType": "Bundle", "type": "collection", "entry": entries}
     types = ["https://smarthealth.cards#health-card", "https://smarthealth.cards#immunization"]
     subject = {"fhirVersion": "4.0.1", "fhirBundle": bundle}
-    vc = {"type": types, "credentialSubject": subject, "rid": "MKyCxh7p6uQ"}
+    vc = {"type": types, "credentialSubject": subject, "rid": "bench-rid01"}
     claims = {"iss": ISSUER, "nbf": 1_790_000_000.924, "vc": vc}
     header = {"zip": "DEF", "alg": "ES256", "kid": _base64url(kid).decode()}
     stream = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)

@@ -15,7 +15,8 @@ from conformance.result import Result, begins
 class Explanation:
     """Why we say `got` (in whole words, as Result.expected) where the suite wants something else.
 
-    id: exactly this case. fact: every case that has this property. One of them.
+    id: exactly this case. fact: every case that has this property. One of them. share_max: of the cases it is about;
+    where more differ, it explains none of them: a wide property must not hide that something broke.
     """
 
     suite: str
@@ -23,6 +24,7 @@ class Explanation:
     reason: str
     id: str | None = None
     fact: str | None = None
+    share_max: float = 1.0
 
     def is_about(self, result: Result) -> bool:
         """Say whether the case is meant, whatever was said of it."""
@@ -68,6 +70,11 @@ def reckon(suite: str, results: Sequence[Result], explanations: Sequence[Explana
             unexplained.append(result)
         else:
             explained.append((result, why))
+    for why in ours:
+        meant = sum(why.is_about(result) for result in results)
+        if sum(found is why for _, found in explained) > why.share_max * meant:
+            unexplained += [result for result, found in explained if found is why]
+            explained = [(result, found) for result, found in explained if found is not why]
     used = {id(why) for _, why in explained}
     stale = [why for why in ours if id(why) not in used and any(why.is_refuted_by(result) for result in results)]
     return Reckoning(agreed, explained, unexplained, stale)

@@ -25,6 +25,18 @@ from agent.core.trust_list import TRUST_LIST_BYTES_MAX, TrustListInvalid, Verifi
 
 REFUSED_SHOWN_MAX = 50
 KEY_FILE_BYTES_MAX = 65_536
+_MARKS = (
+    (b'"scanward-trust-list-1"', "none: it is a trust list already, see --into"),
+    (b'"issuerInfo"', "vci"),
+    (b'"verificationMethod"', "did"),
+    (b'"certificates"', "dcc"),
+    (b'"certificatesDCC"', "dcc"),
+    (b'"dsc_trust_list"', "dcc"),
+    (b'"hashType"', "eu-revocation"),
+    (b'"keys"', "jwks"),
+    (b"-----BEGIN ", "pem"),
+)
+"""What a file has in it -> its format, for a message; the first that is there."""
 NOT_CHECKED = "the list's own signature was not checked: you answer for where the file came from"
 
 
@@ -86,7 +98,7 @@ def _read(args: argparse.Namespace) -> Intake:
         try:
             _read_file(args, path, intake)
         except ListUnreadable as error:
-            raise ListUnreadable(f"{path}: {error}") from error
+            raise ListUnreadable(f"{path}: {error}{_hint(args, path)}") from error
     if choices.list_key is not None and not intake.is_signature_checked:
         raise ListUnreadable("the list carries no signature that --signed-by could check")
     return intake
@@ -109,6 +121,13 @@ def _read_file(args: argparse.Namespace, path: Path, intake: Intake) -> None:
             eu_revocation.read(data, intake)
 
 
+def _hint(args: argparse.Namespace, path: Path) -> str:
+    """Return which format a file seems to have, where that is another than was said."""
+    head = read_file(path, LIST_BYTES_MAX)
+    seems = next((name for mark, name in _MARKS if mark in head), None)
+    return f"; it looks like --format {seems}" if seems not in (None, args.format) else ""
+
+
 def _list_key(path: Path) -> VerificationKey:
     """Return the ES256 key of whoever signs a list, from a certificate or a public key. Raises InputUnreadable."""
     try:
@@ -123,7 +142,7 @@ def _write(args: argparse.Namespace, intake: Intake) -> Combined | None:
     if args.format == "eu-revocation":
         _write_revoked(args, intake)
         return None
-    existing = read_existing(read_file(args.into, TRUST_LIST_BYTES_MAX)) if args.into is not None else {}
+    existing = _existing(args.into) if args.into is not None else {}
     combined = combine(existing, intake)
     _require_taken(args, intake, args.out)
     data = (json.dumps(combined.value, ensure_ascii=False, indent=1) + "\n").encode()
@@ -135,6 +154,14 @@ def _write(args: argparse.Namespace, intake: Intake) -> Combined | None:
     parse_trust_list(data, build_key, read_certificate)
     _write_file(args.out, data)
     return combined
+
+
+def _existing(path: Path) -> dict[str, Any]:
+    """Return the list that the import goes into. Raises ListUnreadable, InputUnreadable."""
+    try:
+        return read_existing(read_file(path, TRUST_LIST_BYTES_MAX))
+    except ListUnreadable as error:
+        raise ListUnreadable(f"{path}: {error}") from error
 
 
 def _write_revoked(args: argparse.Namespace, intake: Intake) -> None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 LATEST_MS_MAX = 253_402_300_799_999  # the end of the year 9999
 KEYS_SHOWN_MAX = 1_000
+SET_ASIDE_SHOWN_MAX = 20
 TIME_WANTED = "a time of the form EARLIEST,LATEST in milliseconds; LATEST may be empty"
 ISSUER_CHARACTERS_SHOWN = 40  # in line with the others; longer ones are shown whole
 IMPORT_FORMATS = ("dcc", "did", "vci", "jwks", "pem", "eu-revocation")
@@ -141,7 +142,13 @@ def _refresh(args: argparse.Namespace) -> int:
     from agent.adapters.trust_store.refresher import OutOfTime, Source, refresh  # noqa: PLC0415 (tuf takes its time)
 
     def check(files: Mapping[str, bytes]) -> int:
-        return parse_content(files, build_key, read_certificate).trust_list.version
+        trust_list = parse_content(files, build_key, read_certificate).trust_list
+        if aside := len(trust_list.set_aside):
+            print(
+                f"scanward: trust list {trust_list.version}: {aside} keys cannot be used: see trust show",
+                file=sys.stderr,
+            )
+        return trust_list.version
 
     def out_of_time(_signal: int, _frame: object) -> None:
         raise OutOfTime
@@ -234,7 +241,11 @@ def _shown(bundle: Path, manifest: Manifest, content: Content, now: Interval) ->
         "keys": [_key(key) for key in content.trust_list.keys[:KEYS_SHOWN_MAX]],
         "keys_total": len(content.trust_list.keys),
         "families": dict(sorted(Counter(key.family for key in content.trust_list.keys).items())),
+        "set_aside": list(content.trust_list.set_aside[:KEYS_SHOWN_MAX]),
+        "set_aside_total": len(content.trust_list.set_aside),
         "revoked": len(content.revoked),
+        "card_revocation_lists": len(content.trust_list.rid_lists),
+        "card_revocation_lists_malformed": _malformed(content),
         "policy_version": content.policy.version,
         "steps": {name: _step(step) for name, step in content.policy.steps.items()},
     }
@@ -260,7 +271,7 @@ def _print(shown: dict[str, object], content: Content) -> None:
     print(f"trust list {shown['version']}, issued {shown['issued_at']} ({shown['age_s']} s ago at least)")
     print(f"{shown['freshness']}; the signed metadata expires {shown['expires_at']}")
     print(f"root {shown['root_version']}, timestamp {shown['timestamp_version']}, verified {shown['verified_at']}")
-    print(f"{shown['revoked']} revoked; {shown['keys_total']} keys:")
+    print(f"{shown['revoked']} revoked; card revocation lists: {_lists(content)}; {shown['keys_total']} keys:")
     keys = content.trust_list.keys[:KEYS_SHOWN_MAX]
     for family, count in sorted(Counter(key.family for key in content.trust_list.keys).items()):
         print(f"  {count} {family}")
@@ -268,10 +279,16 @@ def _print(shown: dict[str, object], content: Content) -> None:
     for key in keys:
         validity = f"{_utc(key.not_before_s)} to {_utc(key.not_after_s)}"
         usage = ",".join(sorted(key.usage))
-        issuer = "".join(c if c.isprintable() else "?" for c in key.issuer)
+        issuer = _printable(key.issuer)
         print(f"  {key.family:<8}  {issuer:<{width}}  {key.key_id.hex():<16}  {key.alg:<6}  {usage:<16}  {validity}")
     if len(content.trust_list.keys) > KEYS_SHOWN_MAX:
         print(f"  and {len(content.trust_list.keys) - KEYS_SHOWN_MAX} more")
+    if content.trust_list.set_aside:
+        print(f"{len(content.trust_list.set_aside)} keys cannot be used, their codes are refused:")
+    for line in content.trust_list.set_aside[:SET_ASIDE_SHOWN_MAX]:
+        print(f"  {_printable(line)}")
+    if len(content.trust_list.set_aside) > SET_ASIDE_SHOWN_MAX:
+        print(f"  and {len(content.trust_list.set_aside) - SET_ASIDE_SHOWN_MAX} more: see --json")
     print(f"policy {shown['policy_version']}:")
     for name, step in content.policy.steps.items():
         parts = [f"verified {' '.join(sorted(step.verified)) or '-'}"]
@@ -280,6 +297,20 @@ def _print(shown: dict[str, object], content: Content) -> None:
         if step.confirm:
             parts.append(f"confirmed by the {step.confirm}")
         print(f"  {name}: {'; '.join(parts)}")
+
+
+def _lists(content: Content) -> str:
+    """Say how many lists of revoked cards there are, and how many of them vouch for nothing."""
+    total, malformed = len(content.trust_list.rid_lists), _malformed(content)
+    return f"{total} ({malformed} malformed: all cards of those keys are refused)" if malformed else f"{total}"
+
+
+def _malformed(content: Content) -> int:
+    return sum(one.why_invalid is not None for one in content.trust_list.rid_lists)
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _utc(at_s: int) -> str:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 RIDS_MAX = 100_000  # of one list
 RID_CHARACTERS_MAX = 24
+COUNTER_MAX = 2**63 - 1
 METHOD = "rid"
 RID = re.compile(rf"[A-Za-z0-9_-]{{1,{RID_CHARACTERS_MAX}}}")
 _SECONDS = re.compile(r"[0-9]{1,12}")
@@ -41,7 +42,7 @@ def read_rid_list(family: str, issuer: str, key_id: bytes, method: object, count
     found: dict[str, int | None] | str
     if method != METHOD:
         found = "its method is not rid"
-    elif type(counter) is not int or counter < 1:
+    elif type(counter) is not int or not 1 <= counter <= COUNTER_MAX:
         found = "its counter is not a whole number from 1"
     elif not isinstance(rids, list) or len(rids) > RIDS_MAX:
         found = f"its rids are not a list of at most {RIDS_MAX}"

@@ -1,6 +1,8 @@
 """Reads trust-list.json. The law: an entry that does not fit together refuses the list, named by its place and field.
 
-Entries of families this agent does not know are kept, inert: a newer platform may say more than this agent understands.
+A terminal, for which the list is signed and the only one, sets aside such keys of public lists instead: they verify
+nothing and are named (docs/decisions/0232). Entries of families this agent does not know are kept, inert: a newer
+platform may say more than this agent understands.
 """
 
 import base64
@@ -71,11 +73,16 @@ class _TrustListFile(msgspec.Struct, frozen=True):
 
 
 def parse_trust_list(
-    data: bytes, build_key: KeyBuilder, read_certificate: CertificateReader | None = None
+    data: bytes,
+    build_key: KeyBuilder,
+    read_certificate: CertificateReader | None = None,
+    *,
+    sets_aside: bool = False,
 ) -> TrustList:
     """Read trust-list.json (at most 4 MB). Raises TrustListInvalid, which names the entry by index and the field.
 
-    read_certificate: for entries with x5c; without it they are refused.
+    read_certificate: for entries with x5c; without it they are refused. sets_aside: keys of public lists that do not
+    fit together are left out and named in `TrustList.set_aside`.
     """
     if len(data) > TRUST_LIST_BYTES_MAX:
         raise TrustListInvalid(f"the trust list has {len(data)} bytes; at most {TRUST_LIST_BYTES_MAX} are read")
@@ -86,15 +93,22 @@ def parse_trust_list(
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise TrustListInvalid(f"the trust list is not valid: {error}") from error
     keys = list[TrustedKey]()
+    set_aside = list[str]()
     for index, entry in enumerate(file.keys):
         place = f"keys[{index}]"
         if entry.family in _FAMILIES:
             keys.append(_platform_key(entry, place, build_key))
         elif entry.family in CREDENTIAL_FAMILIES:
-            keys.append(_credential_key(entry, place, build_key, read_certificate))
+            try:
+                keys.append(_credential_key(entry, place, build_key, read_certificate))
+            except TrustListInvalid as error:
+                if not sets_aside:
+                    raise
+                set_aside.append(f"{error} ({entry.family} of {entry.issuer})")
         else:
             keys.append(_inert_key(entry, place))
-    return TrustList(file.version, int(file.issued_at.timestamp()), tuple(keys), _rid_lists(file.revocations))
+    issued_at_s, rid_lists = int(file.issued_at.timestamp()), _rid_lists(file.revocations)
+    return TrustList(file.version, issued_at_s, tuple(keys), rid_lists, tuple(set_aside))
 
 
 def _platform_key(entry: _KeyEntry, place: str, build_key: KeyBuilder) -> TrustedKey:

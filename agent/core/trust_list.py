@@ -130,6 +130,7 @@ class TrustedKey:
 class TrustList:
     """The keys, and which cards of them are revoked. version rises with every issue; issued_at_s is when.
 
+    set_aside: why entries of public lists are not among the keys, one line each, by their place.
     Raises TrustListInvalid where one family, issuer and key id names two keys (hcert's may, up to KEYS_OF_ONE_ID_MAX).
     """
 
@@ -137,6 +138,7 @@ class TrustList:
     issued_at_s: int
     keys: tuple[TrustedKey, ...] = ()
     rid_lists: tuple[RidList, ...] = ()
+    set_aside: tuple[str, ...] = ()
     _by_name: Mapping[tuple[str, str, bytes], TrustedKey] = field(init=False, repr=False, compare=False)
     _by_id: Mapping[tuple[str, bytes], tuple[TrustedKey, ...]] = field(init=False, repr=False, compare=False)
     _by_issuer: Mapping[tuple[str, str], tuple[TrustedKey, ...]] = field(init=False, repr=False, compare=False)

@@ -16,6 +16,7 @@ from conformance.result import Findings, Result
 NAME, FOLDER = "zxing", "images/zxing"
 CHARSETS = ("utf-8", "iso-8859-1", "shift_jis", "gb18030")  # a truth is kept as UTF-8 text, a symbol in any of these
 RIGHT, NOT_READ, NOTHING = "read right", "not read", "reads nothing"
+WITH_TRUTH = "a picture with a truth"
 _PICTURES = {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp"}
 _TRUTHS = (".bin", ".txt")
 _BESIDE = (".txt", ".bin", ".metadata.txt", ".png.error", ".error")
@@ -51,9 +52,9 @@ def _result(id_: str, path: Path, truth: bytes | None, reading: Reading) -> Resu
         return Result(id_, (NOTHING,), "reads a code" if found else NOTHING)
     if not found:
         got = NOT_READ if reading.trouble is None else f"{NOT_READ}: {reading.trouble}"
-        return Result(id_, (RIGHT,), got, frozenset({"a picture with a truth"}))
+        return Result(id_, (RIGHT,), got, frozenset({WITH_TRUTH}))
     if any(_is_same(data, truth) for data in found):
-        return Result(id_, (RIGHT,), RIGHT)
+        return Result(id_, (RIGHT,), RIGHT, frozenset({WITH_TRUTH}))
     facts = frozenset({"zxing-cpp alone reads this in the picture, too"} if set(found) <= _alone(path) else ())
     return Result(id_, (RIGHT,), "read otherwise", facts)
 

@@ -1,8 +1,8 @@
 """Keys of public trust lists in the platform's own: checked here, kept in imported.json, signed with the next version.
 
-The law: what is taken replaces what was taken before, as a whole, and is checked by the platform's own code: a
-terminal that meets one bad entry refuses the list, and would stand without a new one. The platform's own families
-are never taken from a file.
+The law: what is taken replaces what was taken before, as a whole, and is checked by the platform's own code: what a
+terminal cannot read, it sets aside, or refuses with the whole list. The platform's own families are never taken from
+a file.
 """
 
 import base64

@@ -266,6 +266,18 @@ def test_a_terminal_without_root_or_trust_list_hears_what_that_means(tmp_path: P
     assert "version" in said(service.trust(config))
 
 
+def test_keys_that_this_terminal_cannot_use_are_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "root.json").write_text("{}")
+    config = config_of(tmp_path, f'[trust]\nroot = "{tmp_path / "root.json"}"\n')
+    files = content()
+    trust_list = json.loads(files["trust-list.json"])
+    trust_list["keys"].append({"family": "hcert", "issuer": "XA", "kid": "aa" * 8, "alg": "ES256", "spki": "AAAA"})
+    files["trust-list.json"] = json.dumps(trust_list).encode()
+    publish_bundle(tmp_path / "trust", files, expires_at_ms=4_102_444_800_000)
+    assert levels(service.trust(config)) == ["warning"]
+    assert "1 keys cannot be used" in said(service.trust(config))
+
+
 def test_sm2_is_a_finding_whether_or_not_it_is_built_in() -> None:
     assert [f.topic for f in service.sm2()] == ["SM2"]
     assert levels(service.sm2(lambda: None)) == ["ok"]

@@ -15,7 +15,7 @@ from agent.cli import main
 from agent.commands.trust import interval
 from agent.core.time_interval import Interval
 from agent.ports import TrustFloor, VerifiedBundle
-from fakes.trust_content import ENTRIES, content
+from fakes.trust_content import ENTRIES, content, publish_bundle
 from fakes.tuf_repository import START, TufRepository
 
 START_MS = int(START.timestamp() * 1000)
@@ -87,6 +87,26 @@ def test_show_is_readable_by_people(shown_state, capsys):
         assert text in out
 
 
+def test_show_names_keys_that_cannot_be_used_and_counts_lists_of_revoked_cards(tmp_path, capsys):
+    bad = {"family": "vds-nc", "issuer": "XXA", "kid": "aa" * 8, "alg": "ES256", "x5c": ["MAAA"]}
+    lists = [
+        {"family": "shc", "issuer": "https://cards.example", "kid": kid, "method": "rid", "ctr": 1, "rids": rids}
+        for kid, rids in (("bb" * 32, ["abc"]), ("cc" * 32, ["abc", "abc"]))
+    ]
+    trust_list = json.loads(content()["trust-list.json"])
+    changed = trust_list | {"keys": [*trust_list["keys"], bad], "revocations": lists}
+    publish_bundle(tmp_path / "trust", content() | {"trust-list.json": json.dumps(changed).encode()})
+    assert main(["trust", "show", "--state", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "card revocation lists: 2 (1 malformed: all cards of those keys are refused); 3 keys" in out
+    assert "1 keys cannot be used, their codes are refused:\n  keys[3].x5c: not a certificate" in out
+    assert "(vds-nc of XXA)" in out
+    assert main(["trust", "show", "--state", str(tmp_path), "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["keys_total"], shown["set_aside_total"], len(shown["set_aside"])) == (3, 1, 1)
+    assert (shown["card_revocation_lists"], shown["card_revocation_lists_malformed"]) == (2, 1)
+
+
 def test_show_without_a_time_uses_the_clock(shown_state, capsys):
     assert main(["trust", "show", "--state", str(shown_state), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["version"] == 17
@@ -131,6 +151,22 @@ def test_show_says_what_is_damaged(shown_state, tmp_path, capsys):
     (state / "current" / "policy.toml").write_bytes(b"")
     assert main(["trust", "show", "--state", str(state)]) == 1
     assert "bundle-damaged" in capsys.readouterr().err
+
+
+def test_refresh_goes_on_without_a_key_that_cannot_be_used_and_says_so(tmp_path):
+    files = content(5)
+    trust_list = json.loads(files["trust-list.json"])
+    trust_list["keys"].append({"family": "vds-nc", "issuer": "XXA", "kid": "aa" * 8, "alg": "ES256", "x5c": ["MAAA"]})
+    repository = TufRepository()
+    repository.publish(files | {"trust-list.json": json.dumps(trust_list).encode()})
+    root = tmp_path / "root.json"
+    root.write_bytes(repository.files["1.root.json"])
+    with repository.served() as url:
+        arguments = ["--state", str(tmp_path / "state"), "--url", url, "--root", str(root), "--floor", "0"]
+        command = [sys.executable, "-m", "agent", "trust", "refresh", *arguments, "--now", f"{START_MS},"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert json.loads(done.stdout)["ok"] is True
+    assert done.stderr == "scanward: trust list 5: 1 keys cannot be used: see trust show\n"
 
 
 def test_refresh_prints_one_object_and_says_by_its_status_whether_it_worked(tmp_path):

@@ -155,6 +155,30 @@ def test_a_file_that_is_no_list_is_named(run, data):
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("data", "wrong", "right"),
+    [
+        (did_document([did_method(KEY, DER)]), "vci", "did"),
+        (vci_snapshot({"https://cards.example": ([JWK], [])}), "did", "vci"),
+        ({"keys": [JWK]}, "vci", "jwks"),
+        ({"certificates": [gateway_entry(DER)]}, "did", "dcc"),
+        (signers.pem(DER), "dcc", "pem"),
+    ],
+)
+def test_a_file_of_another_format_is_told_by_its_own(run, data, wrong, right):
+    status, _, err = run("--from", "@a", "--format", wrong, "--out", "@list", a=data)
+    assert status == 1
+    assert f"it looks like --format {right}; nothing was written" in err
+
+
+def test_a_list_to_import_into_is_named_where_it_is_none(run):
+    status, _, err = run(
+        "--from", "@a", "--format", "dcc", "--into", "@b", "--out", "@list", a=[gateway_entry(DER)], b=b"{"
+    )
+    assert status == 1
+    assert "/b: not a trust list" in err
+
+
 def test_the_refresher_loads_nothing_of_it():
     code = (
         "import sys; from agent.cli import main\n"

@@ -75,3 +75,12 @@ def test_one_case_that_agrees_does_not_make_a_rule_stale_that_others_need() -> N
     why = Explanation("suite", "refused time.future", "why", fact="early")
     both = [result("a", "verified", "early"), result("b", "refused time.future", "early")]
     assert reckon("suite", both, [why]).stale == []
+
+
+@pytest.mark.parametrize(("differing", "unexplained"), [(1, 0), (2, 0), (3, 3), (4, 4)])
+def test_a_wide_property_explains_no_more_than_its_share(differing: int, unexplained: int) -> None:
+    why = Explanation("suite", "not read", "why", fact="picture", share_max=0.5)
+    results = [result(f"{n}", "not read" if n < differing else "verified", "picture") for n in range(4)]
+    found = reckon("suite", results, [why])
+    assert (len(found.unexplained), len(found.explained)) == (unexplained, differing - unexplained)
+    assert found.cases == 4

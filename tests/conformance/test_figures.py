@@ -1,6 +1,7 @@
 """The figures of docs/conformance.md are those of a run; each suite runs alone here, skipped aloud without data."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,7 @@ def test_no_picture_is_read_otherwise_than_its_truth(vectors: Path) -> None:
     trial = try_suite("zxing", vectors, Runner(2))
     assert [(r.id, r.got) for r in trial.reckoning.unexplained] == []
     assert trial.reckoning.cases >= CASES_MIN["zxing"]
-    (told,) = [line for line in DOCUMENT.splitlines() if line.startswith("| zxing |") and line.count("|") == 6]
+    (told,) = [line for line in DOCUMENT.splitlines() if re.match(r"\| zxing \| [0-9]+ \|", line)]
     cases, agreed = (int(cell) for cell in told.split("|")[2:4])
     assert cases == trial.reckoning.cases
     assert abs(agreed - len(trial.reckoning.agreed)) <= MACHINES_DIFFER

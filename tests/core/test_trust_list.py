@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.adapters.keys.verification import build_key
+from agent.adapters.keys.verification import build_key, read_certificate
 from agent.core.revocation import REVOKED_BYTES_MAX, RevocationsInvalid, parse_revoked
 from agent.core.trust_entries import parse_trust_list
 from agent.core.trust_list import TRUST_LIST_BYTES_MAX, AlgorithmUnavailable, TrustListInvalid, VerificationKey
@@ -185,3 +185,34 @@ def test_the_order_is_that_of_the_bytes_whatever_the_machine() -> None:
     """As little-endian numbers these two would be in the wrong order."""
     revoked = parse_revoked(struct.pack(">QQ", 0x01FF, 0x0200))
     assert len(revoked) == 2
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"spki": "AAAA"}, "keys[1].spki: not a key for ES256"),
+        ({"spki": "!"}, "keys[1].spki: not base64"),
+        ({"spki": None, "x5c": ["MAAA"]}, "keys[1].x5c: not a certificate that can be read"),
+        ({"spki": None}, "keys[1]: neither spki nor x5c"),
+        ({"kid": "XY"}, "keys[1].kid: lower-case hexadecimal, 1 to 64 bytes"),
+        ({"not_before": "2030-01-01T00:00:00Z", "not_after": "2029-01-01T00:00:00Z"}, "keys[1].not_after: before not_"),
+        ({"family": "shc"}, "keys[1].kid: not the JWK thumbprint"),
+    ],
+)
+def test_a_terminal_sets_aside_a_key_of_a_public_list_that_it_cannot_use(changed: dict[str, Any], why: str) -> None:
+    bad = {"family": "hcert", "issuer": "XA", "kid": "aa" * 8, "alg": "ES256", "spki": ES256.entry()["spki"]} | changed
+    good = {"family": "hcert", "issuer": "XB", "kid": "bb" * 8, "alg": "ES256", "spki": ES256.entry()["spki"]}
+    data = trust_list_file(ES256.entry(), bad, good)
+    with pytest.raises(TrustListInvalid):
+        parse_trust_list(data, build_key, read_certificate)
+    trust_list = parse_trust_list(data, build_key, read_certificate, sets_aside=True)
+    assert [key.issuer for key in trust_list.keys] == [ES256.entry()["issuer"], "XB"]
+    assert len(trust_list.find_all("hcert", bytes.fromhex("bb" * 8))) == 1
+    (said,) = trust_list.set_aside
+    assert said.startswith(why)
+    assert said.endswith(" of XA)")
+
+
+def test_a_terminal_never_sets_aside_a_key_of_the_platform() -> None:
+    with pytest.raises(TrustListInvalid, match=r"keys\[0\]\.spki"):
+        parse_trust_list(trust_list_file(ES256.entry(alg="EdDSA")), build_key, read_certificate, sets_aside=True)

@@ -13,10 +13,10 @@ from asn1crypto import core, x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
+from agent.adapters.keys import certificates
 from agent.adapters.keys.verification import build_key
 from agent.core.trust_list import Certificate, CertificateRefused, VerificationKey
 
-CERTIFICATE_BYTES_MAX = 8_192
 _UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError, RecursionError)
 _COUNTRY = "2.5.4.6"
 _BASIC_CONSTRAINTS, _KEY_USAGE, _KEY_USAGES = "2.5.29.19", "2.5.29.15", "2.5.29.37"
@@ -46,9 +46,9 @@ class LenientCertificate:
 
 
 def read_certificate(der: bytes) -> LenientCertificate:
-    """Read one certificate of at most CERTIFICATE_BYTES_MAX bytes. Raises CertificateRefused."""
-    if len(der) > CERTIFICATE_BYTES_MAX:
-        raise CertificateRefused(f"a certificate of more than {CERTIFICATE_BYTES_MAX} bytes")
+    """Read one certificate of at most certificates.CERTIFICATE_BYTES_MAX bytes. Raises CertificateRefused."""
+    if len(der) > certificates.CERTIFICATE_BYTES_MAX:
+        raise CertificateRefused(f"a certificate of more than {certificates.CERTIFICATE_BYTES_MAX} bytes")
     try:
         body = x509.Certificate.load(der, strict=True)["tbs_certificate"]
         extensions = _extensions(body)

@@ -91,7 +91,7 @@ def parse_content(
 ) -> Content:
     """Read the three files, all or nothing. Raises BundleInvalid ("content-invalid")."""
     try:
-        trust_list = parse_trust_list(files[TRUST_LIST], build_key, read_certificate)
+        trust_list = parse_trust_list(files[TRUST_LIST], build_key, read_certificate, sets_aside=True)
         policy = parse_policy(files[POLICY])
         revoked = parse_revoked(files[REVOKED])
     except (TrustListInvalid, RevocationsInvalid, PolicyInvalid) as error:

@@ -67,6 +67,9 @@ def trust(config: Config) -> Sequence[Finding]:
     age = f"version {content.trust_list.version}, {trusted.age_s(now) // HOUR_S} hours old"
     do = "see the uplink and the clock; the agent fetches it by itself"
     match trusted.freshness(now):
+        case Freshness.FRESH if content.trust_list.set_aside:
+            wrong = f"{age}: {len(content.trust_list.set_aside)} keys cannot be used, their codes are refused"
+            return [warning("trust", wrong, "see `scanward trust show`, and tell whoever keeps the trust list")]
         case Freshness.FRESH:
             return [ok("trust", age)]
         case Freshness.WARN:

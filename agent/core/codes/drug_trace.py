@@ -8,7 +8,7 @@ so none is taken. Other issuers of trace codes use GS1. Verification:
 """
 
 from agent.core.codes.family import Fact, Family
-from agent.core.codes.gs1 import CARRIERS
+from agent.core.codes.gs1_symbol import says_gs1
 from agent.core.scan import Scan
 from agent.core.time_interval import Interval
 from agent.core.trust_list import Trust
@@ -21,8 +21,8 @@ _DRUG_DIGITS = 7
 
 
 def recognise(text: str, scan: Scan) -> Code | None:
-    """Recognise 20 ASCII digits behind an 8; in a GS1 carrier they are something else (8004 and 16 digits)."""
-    is_one = len(text) == _DIGITS and text[0] == "8" and text.isascii() and text.isdigit() and scan.aim not in CARRIERS
+    """Recognise 20 ASCII digits that begin with 8; in a GS1 carrier they are something else (8004 and 16 digits)."""
+    is_one = len(text) == _DIGITS and text[0] == "8" and text.isascii() and text.isdigit() and not says_gs1(scan)
     return Code(NAME, text) if is_one else None
 
 

@@ -28,6 +28,7 @@ from agent.core.codes.gs1_identifiers import (
     length_of,
     require_value,
 )
+from agent.core.codes.gs1_symbol import GS1_AIMS
 from agent.core.scan import Scan
 from agent.core.time_interval import Interval
 from agent.core.trust_list import Trust
@@ -36,9 +37,6 @@ from agent.core.verdict import Claims, Code, Outcome, Trace, Verdict
 NAME = "gs1"
 TEXT_CHARACTERS_MAX = 1_024
 SEPARATOR = "\x1d"
-CARRIERS = frozenset({"]C1", "]e0", "]d2", "]Q3", "]J1"})
-"""AIM ids of symbols that begin with FNC1 or hold nothing but GS1 elements."""
-
 _BARE_DIGITS = {"]E0": frozenset({12, 13}), "]E4": frozenset({8}), "]I1": frozenset({14})}
 _BARE_PREFIX = re.compile(r"01[0-9]{14}(?:\Z|1[0-35-7]|2[0-5]|3[0-79]|4[0-2]|7[0-2]|8[0-2]|9[0-9])|00[0-9]{18}\Z")
 _BRACKETED = re.compile(r"\(([0-9]{2,4})\)([^()]*)")
@@ -67,9 +65,9 @@ _DATES = frozenset({"11", "12", "13", "15", "16", "17"})
 def recognise(text: str, scan: Scan) -> Code | None:
     """Recognise by the carrier, else by brackets, separators, a leading 01 or 00, or a Digital Link."""
     aim = scan.aim
-    if text[:1] == "]" and (text[:3] in CARRIERS or text[:3] in _BARE_DIGITS):
+    if text[:1] == "]" and (text[:3] in GS1_AIMS or text[:3] in _BARE_DIGITS):
         aim, text = text[:3], text[3:]
-    if aim in CARRIERS:
+    if aim in GS1_AIMS:
         return Code(NAME, text)
     if aim in _BARE_DIGITS and len(text) in _BARE_DIGITS[aim] and text.isascii() and text.isdigit():
         return Code(NAME, "01" + text.zfill(14))

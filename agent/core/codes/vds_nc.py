@@ -47,7 +47,8 @@ AUTHORITIES_MAX = 16
 PURPOSE = "2.23.136.1.1.14.2"
 """Extended key usage of a signer of these seals."""
 _ALGORITHMS_TO_COME = frozenset({"ES384", "ES512"})
-_DOCUMENT_TYPES = {"icao.vacc": "NV", "icao.test": "NT"}
+DOCUMENT_TYPES = {"icao.vacc": "NV", "icao.test": "NT"}
+"""What a seal says it is -> the document type of those who may sign it (ICAO Doc 9303-12)."""
 _VERSION = 1
 _SIGNATURE_BYTES = 64
 _KEY_ID_BYTES = 8
@@ -181,7 +182,7 @@ def _seal(text: dict[str, Any]) -> Seal:
     kind, version, issuer = header.get("t"), header.get("v"), header.get("is")
     if type(version) is not int or version != _VERSION:
         raise Refused("decode.version", detail=f"hdr.v is not {_VERSION}")
-    if type(kind) is not str or kind not in _DOCUMENT_TYPES:
+    if type(kind) is not str or kind not in DOCUMENT_TYPES:
         raise Refused("decode.type", detail="hdr.t is neither a vaccination nor a test")
     if type(issuer) is not str or not _ISSUER.fullmatch(issuer):
         raise Refused("decode.issuer", detail="hdr.is is not one to three capital letters")
@@ -289,7 +290,7 @@ def _require_purpose(seal: Seal, signer: Signer, claims: Claims) -> None:
         raise Refused("key.country", claims, detail="the signer's country is not its authority's")
     if PURPOSE not in certificate.usages:
         raise Refused("key.usage", claims, detail=f"its extended key usage is not {PURPOSE}")
-    if certificate.document_types and _DOCUMENT_TYPES[seal.kind] not in certificate.document_types:
+    if certificate.document_types and DOCUMENT_TYPES[seal.kind] not in certificate.document_types:
         raise Refused("key.usage", claims, detail="the signer is for other kinds of document")
 
 

@@ -10,9 +10,10 @@ from typing import Any
 from urllib.parse import unquote
 
 from agent.core.codes.json_text import JsonInvalid, decode_object
+from agent.core.codes.jwk import COORDINATE_BYTES
 from agent.core.public_lists.dcc import SIGNER, first_certificate, take_signer
 from agent.core.public_lists.intake import EntryRefused, Intake, ListUnreadable, kid_of, objects_of
-from agent.core.public_lists.jwk import COORDINATE_BYTES, base64url_of, is_of, p256_spki, require_public
+from agent.core.public_lists.jwk import base64url_of, is_of, p256_spki, require_public
 
 ANY = "-"  # stands for every domain, participant or use
 # did:web:HOST[:v2]:trustlist[:DOMAIN][:PARTICIPANT][:USE]#KID; the first version has the participant alone.

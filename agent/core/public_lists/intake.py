@@ -37,6 +37,7 @@ _DCC_PURPOSE = re.compile(r"1\.3\.6\.1\.4\.1\.(?:0\.)?1847\.2021\.1\.([123])")  
 _ALGORITHMS = {"hcert": ("ES256", "PS256"), "shc": ("ES256",), "aadhaar": ("RS256",), "vds-nc": ("ES256",)}
 _EC_PUBLIC_KEY = bytes.fromhex("06072a8648ce3d0201")  # RFC 5480 §2.1.1, id-ecPublicKey
 _CURVES = {bytes.fromhex("06052b81040022"): "ES384", bytes.fromhex("06052b81040023"): "ES512"}  # RFC 5480 §2.1.1.1
+_SEAL_ISSUER = re.compile(r"[A-Z]{1,3}")  # ICAO Doc 9303-3, section 5
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 
 
@@ -152,6 +153,8 @@ class Intake:
 
     def _take(self, family: str, issuer: str, kid: bytes, alg: str, more: dict[str, Any]) -> None:
         require_issuer(issuer)
+        if family == "vds-nc" and not _SEAL_ISSUER.fullmatch(issuer):
+            raise EntryRefused("issuer-invalid", "an issuer of seals is 1 to 3 capital letters, as hdr.is in its codes")
         if not 1 <= len(kid) <= KID_BYTES_MAX:
             raise EntryRefused("bad-kid", f"1 to {KID_BYTES_MAX} bytes")
         key = more["spki"] if "spki" in more else more["x5c"][0]

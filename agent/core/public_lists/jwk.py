@@ -1,27 +1,23 @@
-"""JSON Web Keys (RFC 7517) of trust lists: a P-256 point as its SubjectPublicKeyInfo, and the thumbprint (RFC 7638).
+"""JSON Web Keys (RFC 7517) of trust lists: a P-256 point as its SubjectPublicKeyInfo.
 
 The law: coordinates are 32 bytes each (RFC 7518 §6.2.1.2), and a private key in a public list is refused aloud.
 """
 
 import base64
 import binascii
-import hashlib
-import re
 from typing import Any
 
+from agent.core.codes import base64url
+from agent.core.codes.jwk import COORDINATE_BYTES, P256_HEAD
 from agent.core.public_lists.intake import EntryRefused
-
-COORDINATE_BYTES = 32
-_P256_HEAD = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200")  # RFC 5480 §2: the curve by name
-_BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
 
 
 def base64url_of(text: object) -> bytes | None:
     """Decode base64url without padding (RFC 7515 §2), in its one form; None for anything else."""
-    if not isinstance(text, str) or not _BASE64URL.fullmatch(text) or len(text) % 4 == 1:
+    try:
+        return base64url.decode(text.encode("ascii")) if isinstance(text, str) else None
+    except ValueError:  # Base64UrlInvalid and UnicodeEncodeError are such
         return None
-    data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_")
-    return data if base64.urlsafe_b64encode(data).rstrip(b"=") == text.encode() else None
 
 
 def require_public(jwk: dict[str, Any]) -> None:
@@ -42,7 +38,7 @@ def p256_spki(jwk: dict[str, Any]) -> bytes:
     x, y = base64url_of(jwk.get("x")), base64url_of(jwk.get("y"))
     if x is None or y is None or len(x) != COORDINATE_BYTES or len(y) != COORDINATE_BYTES:
         raise EntryRefused("coordinates-malformed", f"x and y are {COORDINATE_BYTES} bytes each in base64url")
-    return _P256_HEAD + b"\x04" + x + y
+    return P256_HEAD + x + y
 
 
 def is_of(jwk: dict[str, Any], spki: bytes) -> bool:
@@ -50,7 +46,7 @@ def is_of(jwk: dict[str, Any], spki: bytes) -> bool:
 
     Real lists pad, sign-extend and cut them; as numbers they must agree all the same.
     """
-    if len(spki) != len(_P256_HEAD) + 1 + 2 * COORDINATE_BYTES or "x" not in jwk:
+    if len(spki) != len(P256_HEAD) + 2 * COORDINATE_BYTES or "x" not in jwk:
         return True  # nothing to compare
     point = spki[-2 * COORDINATE_BYTES :]
     for name, expected in (("x", point[:COORDINATE_BYTES]), ("y", point[COORDINATE_BYTES:])):
@@ -62,9 +58,3 @@ def is_of(jwk: dict[str, Any], spki: bytes) -> bool:
         if int.from_bytes(written, "big") != int.from_bytes(expected, "big"):
             return False
     return True
-
-
-def thumbprint(jwk: dict[str, Any]) -> bytes:
-    """Return the SHA-256 thumbprint of an EC key whose members were checked (RFC 7638 §3.2)."""
-    canonical = f'{{"crv":"{jwk["crv"]}","kty":"EC","x":"{jwk["x"]}","y":"{jwk["y"]}"}}'
-    return hashlib.sha256(canonical.encode()).digest()

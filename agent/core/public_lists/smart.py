@@ -1,22 +1,21 @@
 """Issuers of SMART Health Cards: the VCI directory's snapshot, or one issuer's JWK set with its revocation lists.
 
 The law: a key id is the key's thumbprint (RFC 7638), and belongs to this issuer alone. A malformed revocation list is
-written down as one that can be relied on for nothing: cards of that key that carry a revocation id are refused.
+written down as one that can be relied on for nothing: every card of that key is refused.
 """
 
 import re
 from typing import Any
 
 from agent.core.codes.json_text import JsonInvalid, decode_object
+from agent.core.codes.jwk import thumbprint
 from agent.core.public_lists.dcc import first_certificate
 from agent.core.public_lists.intake import EntryRefused, Intake, ListUnreadable, objects_of, require_issuer
-from agent.core.public_lists.jwk import base64url_of, p256_spki, require_public, thumbprint
+from agent.core.public_lists.jwk import base64url_of, p256_spki, require_public
+from agent.core.rid_lists import METHOD, read_rid_list
 
-METHOD = "rid"
 MALFORMED = "malformed"  # a method no card knows
-RIDS_MAX = 100_000
 _ISSUER = re.compile(r"https://[!-~]+")
-_RID = re.compile(r"[A-Za-z0-9_-]{1,24}(?:\.[0-9]{1,12})?")  # the framework: base64url letters, at most 24, a time
 
 
 def read_directory(data: bytes, intake: Intake) -> None:
@@ -95,7 +94,7 @@ def _take_key(intake: Intake, issuer: str, jwk: dict[str, Any]) -> bytes:
     if jwk.get("use") != "sig" or jwk.get("alg") != "ES256":
         raise EntryRefused("not-for-signing", 'a key of an issuer has use "sig" and alg "ES256"')
     spki = p256_spki(jwk)
-    kid = thumbprint(jwk)
+    kid = thumbprint(spki)
     if base64url_of(jwk.get("kid")) != kid:
         raise EntryRefused("kid-differs", "kid is not the key's thumbprint")
     version = jwk.get("crlVersion")
@@ -121,13 +120,11 @@ def _read_list(
         intake.refuse(place, EntryRefused("kid-unknown", "no key that was taken has this id"), issuer, kid)
         return
     about = {"family": "shc", "issuer": issuer, "kid": kid.hex()}
-    why = _fault_of(crl)
+    why = read_rid_list("shc", issuer, kid, crl.get("method"), crl.get("ctr"), crl.get("rids")).why_invalid
     if why is None and kid in listed:
         why = "two lists for one key"
     if why is not None:
-        intake.refuse(
-            place, EntryRefused("list-malformed", f"{why}; cards with an id to revoke are refused"), issuer, kid
-        )
+        intake.refuse(place, EntryRefused("list-malformed", f"{why}; every card of this key is refused"), issuer, kid)
         listed[kid] = about | {"method": MALFORMED, "ctr": 0, "rids": [], "source": intake.choices.source}
         return
     listed[kid] = about | {
@@ -136,19 +133,3 @@ def _read_list(
     if crl["ctr"] != versions[kid]:
         detail = "ctr is not the key's crlVersion: the list and the keys were not fetched together"
         intake.remark(place, "ctr-differs", detail, issuer, kid)
-
-
-def _fault_of(crl: dict[str, Any]) -> str | None:
-    """Return what is wrong with a revocation list, or None."""
-    if crl.get("method") != METHOD:
-        return "its method is not rid"
-    if type(crl.get("ctr")) is not int or not 1 <= crl["ctr"] < 2**63:
-        return "ctr is not a whole number from 1"
-    rids = crl.get("rids")
-    if not isinstance(rids, list) or len(rids) > RIDS_MAX:
-        return f"rids is not a list of at most {RIDS_MAX}"
-    if not all(isinstance(rid, str) and _RID.fullmatch(rid) for rid in rids):
-        return "a rid is not 1 to 24 letters of base64url, with or without a time"
-    if len({rid.partition(".")[0] for rid in rids}) != len(rids):
-        return "a rid twice"
-    return None

@@ -26,3 +26,13 @@ def test_every_reason_is_documented() -> None:
 
 def test_every_reason_fits_a_record() -> None:
     assert [r for r in reasons_in_the_code() if not re.fullmatch(r"[a-z0-9.-]{1,64}", r)] == []
+
+
+def test_every_documented_reason_of_a_family_can_be_given_and_has_one_row() -> None:
+    rows = [line for line in (ROOT / "docs/codes.md").read_text(encoding="utf-8").splitlines() if line[:3] == "| `"]
+    stages = r"`((?:family|decode|key|signature|time|revoked)\.[a-z0-9-]+)`"
+    told = [reason for row in rows for reason in re.findall(stages, row.split("|")[1])]
+    assert len(told) >= 55
+    assert sorted(told) == sorted(set(told))
+    made = {reason for reason in told if re.fullmatch(r"key\.[a-z0-9]+-unavailable", reason)}  # of an algorithm's name
+    assert set(told) - made - reasons_in_the_code() == set()

@@ -2,16 +2,18 @@
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from agent.core.codes.vds_nc import PURPOSE
 from agent.core.public_lists import pem
 from agent.core.public_lists.intake import ListUnreadable
 from fakes import signers
-from fakes.public_lists import intake, refused
+from fakes.public_lists import NOW_S, intake, refused
 from fakes.signers import b64, certificate, ec_key, rsa_key, spki_of
 
 KEY = ec_key("signer")
@@ -50,6 +52,31 @@ def test_an_authority_of_vds_nc_is_taken_whole_a_signer_by_its_key():
         assert [r for _, r in refused(read(signers.pem(of_passports), family="vds-nc", issuer="XXA"))] == [
             "not-for-signing"
         ]
+
+
+def test_a_signer_of_seals_is_pinned_for_the_documents_its_certificate_is_for():
+    def pinned(usages=(), types=()):
+        known = SimpleNamespace(
+            spki=spki_of(KEY), is_authority=False, usages=frozenset(usages), document_types=frozenset(types),
+            not_before_s=NOW_S - 1, not_after_s=NOW_S + 1,
+        )  # fmt: skip
+        one = intake(family="vds-nc", issuer="XXA")
+        one.read_certificate = lambda _der: known
+        pem.read(signers.pem(certificate(KEY)), one)
+        return one.entries[0].get("usage") if one.entries else refused(one)[0][1]
+
+    assert pinned() is None
+    assert pinned([PURPOSE]) is None
+    assert pinned([PURPOSE], ["NT"]) == ["icao.test"]
+    assert pinned([PURPOSE], ["NV", "NT"]) == ["icao.test", "icao.vacc"]
+    assert pinned([PURPOSE], ["P"]) == "not-a-signer"
+    assert pinned(["1.3.6.1.5.5.7.3.1"]) == "not-a-signer"  # of a web server
+
+
+@pytest.mark.parametrize("issuer", ["australia", "Aus", "AUSS", "A1S", "AUS "])
+def test_an_issuer_that_no_seal_could_name_is_refused(issuer):
+    one = read(signers.pem(certificate(KEY)), family="vds-nc", issuer=issuer)
+    assert [r for _, r in refused(one)] == ["issuer-invalid"]
 
 
 def test_a_single_signer_is_of_its_certificate_s_country():
