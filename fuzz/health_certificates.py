@@ -132,7 +132,8 @@ def _hc_name(choices: Choices) -> object:
 
 
 def _hc_bomb(data: bytes) -> str:
-    return _compressed((data[1:] * (1 + (data[0] if data else 0) * 40))[:_HC_BOMB_BYTES])
+    piece, times = data[1:] or b"\x80", 1 + (data[0] if data else 0) * 40
+    return _compressed(piece * min(times, _HC_BOMB_BYTES // len(piece) + 1))
 
 
 def _hc_crossed(data: bytes) -> str:

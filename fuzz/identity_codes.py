@@ -136,7 +136,8 @@ def _aadhaar_zlib(content: bytes) -> str:
 
 
 def _aadhaar_bomb(data: bytes) -> str:
-    content = (data[1:] * (1 + (data[0] if data else 0) * 40))[:_BOMB_BYTES]
+    piece, times = data[1:] or b"\xff", 1 + (data[0] if data else 0) * 40
+    content = piece * min(times, _BOMB_BYTES // len(piece) + 1)
     return layers.aadhaar_text(content + _AADHAAR_SEAL.sign(content), level=6)
 
 
