@@ -86,7 +86,7 @@ BREAKS: Sequence[Break] = (
     _in("hcert", "usage", (r"\n( +)_require_usage\([^()\n]*\)", r"\n\1pass")),
     _in("vds-nc", "usage", (r"\n    _require_purpose\([^()\n]*\)", "\n    pass")),
     *(_in(name, "time", _IN_TIME) for name in ("ehc", "hcert", "shc")),
-    _in("shc", "revoked", (r"listed\.has\(", "not listed.has(")),
+    _in("shc", "revoked", (r"listed\.has\(rid", 'listed.has("-" + rid')),
     _in("alipay", "shown", (r", is_bearer=True\)", ")"), file="payments"),
     _in("hcert", "masked", (r'("born", content\.get\("dob"\)), is_personal=True', r"\1"), file="dcc"),
     _in("parts", "late", (r"> PARTS_WAIT_MS_MAX", ">= PARTS_WAIT_MS_MAX"), file="parts"),

@@ -24,6 +24,7 @@ _NAMES = (1, 4, 6, 7, -65537, -65538, 0, 2, 3, 5, 8, 24, -1, -65536, 2**32)
 _ALGS = (-7, -7, -7, -8, -65601, -35, 0)
 _KINDS = ("dynamic", "static")
 _GRACE_S = 15
+_LATE_S = (0, 0, 0, -400 * 86_400, -1_000, 1_000, -60)
 
 
 def family() -> SignedFamily:
@@ -44,7 +45,8 @@ def family() -> SignedFamily:
             (2, bytes((len(_PROTECTED),)) + _PROTECTED + static),
             (3, bytes((0, 1, 2, 0))),
             (3, bytes((1, 1, 1, 2, 60, 24))),
-            (4, bytes(6)),
+            (4, bytes(7)),
+            (4, bytes((0, 0, 4, 0, 0, 0, 0))),
         ),
         _may_verify,
         (_CARD.hex()[4:].upper(),),
@@ -95,6 +97,9 @@ def _crossed(data: bytes) -> str:
     choices = Choices(data)
     claims = dict(_STATIC if choices.byte() % 2 else _DYNAMIC)
     claims[1] = ("4420", "4421", "4422")[choices.byte() % 3]
+    late_s = _LATE_S[choices.byte() % len(_LATE_S)]
+    for name in {4, 6} & claims.keys():
+        claims[name] = int(str(claims[name])) + late_s
     key_id = _SEALS[choices.byte() % 3].key_id
     protected = layers.deterministic({1: _ALGS[choices.byte() % len(_ALGS)], 4: key_id})
     seal, form = _SEALS[choices.byte() % 3], choices.byte() % 6

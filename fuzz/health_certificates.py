@@ -13,6 +13,7 @@ from fuzz.issuers import NOW_S, Seal, trust_of, trusted
 from fuzz.signed import SignedFamily
 
 _GRACE_S = 16
+_LATE_S = (0, 0, 0, -400 * 86_400, -200_000, 100_000)
 _HC_BOMB_BYTES = 60_000
 _SHC_BOMB_BYTES = 300_000
 _MADE_S = NOW_S - 86_400
@@ -84,7 +85,8 @@ def hcert() -> SignedFamily:
             (3, bytes((len(_HC_PROTECTED),)) + _HC_PROTECTED + payload),
             (4, bytes((0, 1, 2, 0))),
             (5, b"\xff" + payload),
-            (6, bytes(6)),
+            (6, bytes(7)),
+            (6, bytes((0, 0, 0, 0, 0, 4, 0))),
         ),
         _hc_may_verify,
         ("Nobody", "Invented", "1980-01-01", "URN:UVCI:01:UT:FUZZ#1"),
@@ -144,6 +146,8 @@ def _hc_crossed(data: bytes) -> str:
         del claims[1]
     header = {1: (-7, -7, -7, -37, -8, 0, -35)[choices.byte() % 7], 4: _HC_SEALS[choices.byte() % 4].key_id}
     seal, form = _HC_SEALS[choices.byte() % 4], choices.byte() % 8
+    late_s = _LATE_S[choices.byte() % len(_LATE_S)]
+    claims |= {4: NOW_S + 86_400 + late_s, 6: _MADE_S + late_s}
     if choices.byte() % 2:
         kind = "vtrx"[choices.byte() % 4]
         claims[-260] = {1: {"nam": {}, kind: [{"ci": "URN:UVCI:01:UT:FUZZ#2"}]}}
@@ -215,6 +219,8 @@ def shc() -> SignedFamily:
             (6, b"\xff" + b"[],"),
             (7, b""),
             (8, bytes(6)),
+            (8, bytes((0, 0, 0, 0, 0, 4))),
+            (8, bytes((0, 0, 0, 0, 1, 0))),
             (9, bytes((3, 0, 1, 2))),
         ),
         _shc_may_verify,
@@ -295,6 +301,8 @@ def _shc_crossed(data: bytes) -> str:
     key_id = layers.b64(_SHC_SEALS[choices.byte() % 3].key_id).decode()
     header = {"zip": "DEF", "alg": _SHC_ALGS[choices.byte() % len(_SHC_ALGS)], "kid": key_id}
     seal, form = _SHC_SEALS[choices.byte() % 3], choices.byte() % 8
+    late_s = _LATE_S[choices.byte() % len(_LATE_S)]
+    card |= {"nbf": _MADE_S + late_s, "exp": NOW_S + 86_400 + late_s}
     if form == 1:
         card["vc"]["rid"] = _REVOKED_RID
     elif form == 2:

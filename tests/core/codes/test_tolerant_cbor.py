@@ -58,3 +58,10 @@ LEAF = st.integers(-(2**64), 2**64 - 1) | st.text() | st.binary()
 @given(st.lists(LEAF | st.lists(LEAF) | st.dictionaries(st.text(), LEAF | st.lists(LEAF))))
 def test_what_was_encoded_is_read(value: object) -> None:
     assert decode(cbor2.dumps(value)) == value
+
+
+@pytest.mark.parametrize("behind", ["c0", "c1", "d864", "d903ec", "c1c1", "49", "82", "f7", "ff"])
+@pytest.mark.parametrize("encoded", ["01", "a10102", "8301024103"])
+def test_the_beginning_of_another_value_behind_the_first_is_refused(encoded: str, behind: str) -> None:
+    with pytest.raises(ForeignCborInvalid):
+        decode(bytes.fromhex(encoded + behind))
