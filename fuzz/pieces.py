@@ -80,7 +80,9 @@ def _canonical(data: bytes) -> None:
         return
     if json_text.decode_object(found) != said or canonical_json.encode(json.loads(found)) != found:
         fail("it does not come back as it was")
-    if max(data, default=0) < _BEYOND_16_BITS and b"\\u" not in data and found != layers.canonical(said):  # then names sort alike
+    if (
+        max(data, default=0) < _BEYOND_16_BITS and b"\\u" not in data and found != layers.canonical(said)
+    ):  # then names sort alike
         fail("another form than RFC 8785's")
 
 
