@@ -24,7 +24,8 @@ def main() -> None:
         words = corpus.parent / f"{name}.words"
         words.write_text("".join(map(_entry, target.words)))
         flags.append(f"-dict={words}")
-    atheris.Setup([sys.argv[0], *flags, str(corpus)], Watched(target))
+    kept = sum(1 for _ in corpus.iterdir())  # libFuzzer begins with them: each of these is weighed
+    atheris.Setup([sys.argv[0], *flags, str(corpus)], Watched(target, weighed_first=kept))
     atheris.Fuzz()
 
 

@@ -3,8 +3,11 @@
 Written from the rules, not from the agent: a verdict that passes here and is wrong is the fuzzer's failure, too.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterable
+
+import msgspec
 
 from agent.adapters.clock import SystemClock
 from agent.commands.laboratory import present
@@ -19,10 +22,14 @@ from fuzz.target import fail
 
 NAMES = tuple(family.name for family in FAMILIES)
 SIGNED = frozenset({"ehc", "hcert", "shc", "aadhaar", "vds-nc"})
+BEARERS = frozenset({"e-prescription", "insurance", "wechat-pay", "alipay", "unionpay", "resident-id"})
 _REASON = re.compile(r"(?:scan|decode|key|signature|time|revoked|family|replay|policy)\.[a-z0-9.-]{1,58}")
 _UNCHECKED = re.compile(r"[a-z0-9-]{1,32}")
 _STAMP = SystemClock().now()
 _SEALED_BYTES_MAX = 8_192
+_MASKED_CHARACTERS_MAX = 2
+_ACCESS_CODE = re.compile(r"ac=([0-9A-Fa-f]{8,})")
+_JSON = msgspec.json.Encoder()
 
 
 def scan_of(data: bytes, aim: str | None = None, eci: int | None = None) -> Scan:
@@ -49,7 +56,7 @@ def judged(scan: Scan, trust: Trust, seals: Iterable[Seal]) -> tuple[str, Verdic
         fail("a reason that a record cannot hold")
     if not all(_UNCHECKED.fullmatch(what) for what in verdict.unchecked):
         fail("what was not checked has a name that a record cannot hold")
-    _require_presentable(verdict)
+    _require_presentable(scan, verdict)
     return code.text, verdict
 
 
@@ -73,14 +80,44 @@ def _require_refused(verdict: Verdict) -> None:
         fail("a refused code with a card, a token or a replay id")
 
 
-def _require_presentable(verdict: Verdict) -> None:
+def require_discreet(text: str, trust: Trust, people: Iterable[str]) -> None:
+    """Check that neither what is shown nor what is traced says what a text of one's own says of a person."""
+    traced = list[str]()
+    code = recognise(scan_of(text.encode()))
+    verdict = verify(code, trust, NOW, lambda stage, saw: traced.append(saw))
+    shown = json.dumps([repr(code), repr(verdict), present(verdict.family, verdict.claims, clear=False), traced])
+    if any(said in shown for said in people):
+        fail(f"{verdict.family}: personal data is shown to people who did not ask for it")
+    clear = json.dumps(present(verdict.family, verdict.claims, clear=True))
+    if not all(said in clear for said in people):
+        fail(f"{verdict.family}: what the fuzzer takes for personal data is never shown")
+
+
+def _require_presentable(scan: Scan, verdict: Verdict) -> None:
     claims = verdict.claims
     facts = describe(verdict.family, claims)
     if len(facts) > FACTS_MAX or any(len(fact.value) > VALUE_CHARACTERS_MAX for fact in facts):
         fail("more facts, or longer ones, than people can read")
+    shown, clear = (present(verdict.family, claims, clear=wanted) for wanted in (False, True))
+    for fact in facts:
+        if fact.is_personal and len(str(shown[fact.name])) > _MASKED_CHARACTERS_MAX:
+            fail("personal data that is not masked")
+    try:
+        _JSON.encode((shown, clear))
+    except (ValueError, TypeError, UnicodeEncodeError) as error:
+        fail(f"claims that no JSON can hold: {type(error).__name__}")
+    if not all(str(value).isprintable() for value in shown.values()):
+        fail("characters that steer a terminal are shown as they are")
+    if verdict.family in BEARERS and _gives_away(scan, repr((shown, clear))):
+        fail("a secret that whoever has it can use is shown")
     if claims.text is not None and len(claims.text) > _SEALED_BYTES_MAX:
         fail("more sealed text than a record holds")
     if claims.item is not None and not (claims.item.isascii() and claims.item.isprintable()):
         fail("an item that is not printable ASCII")
-    repr(verdict)
-    present(verdict.family, claims, clear=False)
+
+
+def _gives_away(scan: Scan, shown: str) -> bool:
+    """Say whether any eight characters of a bearer's text are shown; of a prescription, of an access code."""
+    text = scan.text or ""
+    secrets = _ACCESS_CODE.findall(text) if "accept" in text else [text]
+    return any(secret[at : at + 8] in shown for secret in secrets for at in range(max(1, len(secret) - 7)))

@@ -6,11 +6,19 @@ And the way back: which bytes a text says were signed, so that an acceptance can
 import base64
 import gzip
 import json
+import struct
 import zlib
 
 import cbor2
 
 _BASE45 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
+_THREE = [_BASE45[n % 45] + _BASE45[n // 45 % 45] + _BASE45[n // 2025] for n in range(65_536)]
+_TWO = [_BASE45[n % 45] + _BASE45[n // 45] for n in range(256)]
+_BYTES = {three: n.to_bytes(2, "big") for n, three in enumerate(_THREE)} | {
+    two: n.to_bytes(1, "big") for n, two in enumerate(_TWO)
+}
+_DIGITS = [f"{(byte - 45) % 100:02}" for byte in range(256)]
+_CHARACTERS = {f"{n:02}": n + 45 for n in range(100)}
 AADHAAR_SIGNATURE_BYTES = 256
 _PIECE_DIGITS = 1_000
 _PIECE = 10**_PIECE_DIGITS
@@ -18,25 +26,19 @@ _PIECE = 10**_PIECE_DIGITS
 
 def base45(data: bytes) -> str:
     """Return the text (RFC 9285 §4.1)."""
-    out = list[str]()
-    for at in range(0, len(data) - 1, 2):
-        high, low = divmod(data[at] << 8 | data[at + 1], 2025)
-        out += _BASE45[low % 45], _BASE45[low // 45], _BASE45[high]
+    even = len(data) & ~1
+    out = [_THREE[pair] for (pair,) in struct.iter_unpack(">H", data[:even])]
     if len(data) % 2:
-        out += _BASE45[data[-1] % 45], _BASE45[data[-1] // 45]
+        out.append(_TWO[data[-1]])
     return "".join(out)
 
 
 def from_base45(text: str) -> bytes:
     """Return the bytes (RFC 9285 §4.2). Raises ValueError."""
-    out = bytearray()
-    for at in range(0, len(text), 3):
-        group = [_BASE45.index(c) for c in text[at : at + 3]]
-        if len(group) == 1:
-            raise ValueError("one character alone says nothing")
-        number = sum(digit * 45**place for place, digit in enumerate(group))
-        out += number.to_bytes(len(group) - 1, "big")
-    return bytes(out)
+    try:
+        return b"".join([_BYTES[text[at : at + 3]] for at in range(0, len(text), 3)])
+    except KeyError:
+        raise ValueError("a group of characters that stands for no bytes") from None
 
 
 def deterministic(claims: dict[object, object]) -> bytes:
@@ -83,19 +85,29 @@ def raw_deflate(data: bytes) -> bytes:
 
 def shc_digits(jws: bytes) -> str:
     """Return a JWS as a SMART Health Card's text: each character two digits, its code less 45."""
-    return "shc:/" + "".join(f"{(byte - 45) % 100:02}" for byte in jws)
+    return "shc:/" + "".join([_DIGITS[byte] for byte in jws])
 
 
 def signed_of_shc(text: str) -> bytes:
     """Return what a SMART Health Card of one part says was signed. Raises ValueError."""
     digits = text.removeprefix("shc:/")
-    jws = bytes(int(digits[at : at + 2]) + 45 for at in range(0, len(digits), 2))
+    try:
+        jws = bytes([_CHARACTERS[digits[at : at + 2]] for at in range(0, len(digits), 2)])
+    except KeyError:
+        raise ValueError("not digits two by two") from None
+    return signed_of_jws(jws)
+
+
+def signed_of_jws(jws: bytes) -> bytes:
+    """Return what a JWS says was signed (RFC 7515 §5.1). Raises ValueError where bytes are written in a second way."""
+    if any(b64(from_b64(segment)) != segment for segment in jws.split(b".")):
+        raise ValueError("base64url that another text stands for, too")
     return jws.rpartition(b".")[0]
 
 
-def aadhaar_text(data: bytes) -> str:
+def aadhaar_text(data: bytes, level: int = 9) -> str:
     """Return fields with their signature as the digits of an Aadhaar secure QR code."""
-    return decimal(gzip.compress(data, 9, mtime=0))
+    return decimal(gzip.compress(data, level, mtime=0))
 
 
 def decimal(data: bytes) -> str:

@@ -27,6 +27,7 @@ from fuzz import layers
 from fuzz.target import Target, fail
 
 _INFLATED_BYTES_MAX = 64 * 1024
+_DEFLATED_BYTES_MAX = 300_000
 _KINDS = (inflate.ZLIB, inflate.RAW, inflate.GZIP)
 
 
@@ -43,25 +44,26 @@ def targets() -> list[Target]:
         Target("base45", _base45, [b"BB8", b"%69 VD92EX0", b"UJCLQE7W581", b":::", b"GGW"]),
         Target("cbor", _cbor, values),
         Target("cose", _cose, [envelope]),
-        Target("inflate", _inflate, streams),
+        Target("inflate", _inflate, streams, prepare=_stream),
         Target("json-text", _json, texts),
         Target("charsets", _charset, bytes_),
         Target("trust-list", _trust_list, [_trust_list_file()], [b'"x5c":["', b'"spki"'], is_bounded=False),
         Target("revoked", _revoked, prefixes, is_bounded=False),
         Target("policy", _policy, [_POLICY], [b"[steps.", b"verified", b"provisional"], is_bounded=False),
-        Target("certificates", _certificate, [_spki(_ES256), _spki(_EDDSA), *_certificates()], is_bounded=False),
+        Target("certificates", _certificate, [spki_of(ES256), spki_of(_EDDSA), *CERTIFICATES], is_bounded=False),
         Target("signatures", _signature, [bytes(70), bytes((1,)) + bytes(70)]),
     ]
 
 
-def _spki(private: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey) -> bytes:
+def spki_of(private: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey) -> bytes:
+    """Return a private key's public half, DER SubjectPublicKeyInfo."""
     return private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def _trust_list_file() -> bytes:
-    certificates = [base64.b64encode(der).decode() for der in _certificates()]
+    certificates = [base64.b64encode(der).decode() for der in CERTIFICATES]
     entry: dict[str, object] = {
-        "issuer": "4420", "kid": "00" * 8, "alg": "ES256", "spki": base64.b64encode(_spki(_ES256)).decode(),
+        "issuer": "4420", "kid": "00" * 8, "alg": "ES256", "spki": base64.b64encode(spki_of(ES256)).decode(),
         "not_before": "2026-01-01T00:00:00Z", "not_after": "2036-01-01T00:00:00Z", "usage": ["static"],
     }  # fmt: skip
     keys = [{**entry, "family": name} for name in ("shc", "vds-nc", "aadhaar", "unheard-of")]
@@ -74,14 +76,14 @@ def _certificates() -> list[bytes]:
     """Return one of a signer and one of an authority, with the key of this file; nobody else has it."""
     name = x509.Name([x509.NameAttribute(NameOID.COUNTRY_NAME, "UT")])
     draft = (
-        x509.CertificateBuilder(name, name, _ES256.public_key(), 1)
+        x509.CertificateBuilder(name, name, ES256.public_key(), 1)
         .not_valid_before(datetime(2026, 1, 1, tzinfo=UTC))
         .not_valid_after(datetime(2036, 1, 1, tzinfo=UTC))
     )
     usage = x509.ExtendedKeyUsage([x509.ObjectIdentifier("1.3.6.1.4.1.1847.2021.1.1")])
     signer = draft.add_extension(usage, critical=False)
     authority = draft.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-    return [found.sign(_ES256, hashes.SHA256()).public_bytes(Encoding.DER) for found in (signer, authority)]
+    return [found.sign(ES256, hashes.SHA256()).public_bytes(Encoding.DER) for found in (signer, authority)]
 
 
 _POLICY = b"""
@@ -137,17 +139,23 @@ def _cose(data: bytes) -> None:
         fail("the header says something else")
 
 
-def _deflated(kind: int, data: bytes) -> bytes:
-    stream = zlib.compressobj(9, wbits=_KINDS[kind])
+def _deflated(kind: int, data: bytes, level: int = 9) -> bytes:
+    stream = zlib.compressobj(level, wbits=_KINDS[kind])
     return stream.compress(data) + stream.flush()
 
 
-def _inflate(data: bytes) -> None:
-    """Check streams as they come, and (from the fourth kind on) streams made of these bytes again and again."""
+def _stream(data: bytes) -> bytes:
+    """Return streams as they come, and (from the fourth kind on) streams made of these bytes again and again."""
     which = data[0] if data else 0
-    kind, body = which % 3, data[1:]
-    if which >= 3:
-        body = _deflated(kind, body * (1 + which * 4))
+    if which < len(_KINDS):
+        return data
+    body = (data[1:] * (1 + which * 4))[:_DEFLATED_BYTES_MAX]
+    return bytes((which % 3,)) + _deflated(which % 3, body, level=6)
+
+
+def _inflate(data: bytes) -> None:
+    """Check one stream, the kind in front."""
+    kind, body = data[0] % 3 if data else 0, data[1:]
     try:
         found = inflate.inflate(body, _KINDS[kind], _INFLATED_BYTES_MAX)
     except inflate.InflateInvalid:
@@ -187,11 +195,14 @@ def _trust_list(data: bytes) -> None:
 
 
 def _revoked(data: bytes) -> None:
-    if not _is_refused(lambda: parse_revoked(data), RevocationsInvalid):
-        prefixes = [data[at : at + 8] for at in range(0, len(data), 8)]
-        if len(data) % 8 or prefixes != sorted(set(prefixes)):
-            fail("a list out of order is believed")
-        parse_revoked(data).has_card(data[:32])
+    try:
+        found = parse_revoked(data)
+    except RevocationsInvalid:
+        return
+    prefixes = [data[at : at + 8] for at in range(0, len(data), 8)]
+    if len(data) % 8 or prefixes != sorted(set(prefixes)) or len(found) != len(prefixes):
+        fail("a list out of order is believed")
+    found.has_card(data[:32])
 
 
 def _policy(data: bytes) -> None:
@@ -208,17 +219,18 @@ def _certificate(data: bytes) -> None:
 
 
 _MESSAGE = b"what was signed"
-_ES256 = ec.derive_private_key(7, ec.SECP256R1())
+ES256 = ec.derive_private_key(7, ec.SECP256R1())
+CERTIFICATES = tuple(_certificates())
 _EDDSA = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32))
-_KEYS = (build_key("ES256", _spki(_ES256)), build_key("EdDSA", _spki(_EDDSA)))
-_DER = _ES256.sign(_MESSAGE, ec.ECDSA(hashes.SHA256()))
+_KEYS = (build_key("ES256", spki_of(ES256)), build_key("EdDSA", spki_of(_EDDSA)))
+_DER = ES256.sign(_MESSAGE, ec.ECDSA(hashes.SHA256()))
 
 
 def _signature(data: bytes) -> None:
     """Check that no bytes are a signature of two real keys: nobody made one."""
-    private = (_ES256, _EDDSA)[data[0] % 2 if data else 0]
+    private = (ES256, _EDDSA)[data[0] % 2 if data else 0]
     key = _KEYS[private is _EDDSA]
     if key.verify(data[1:], _MESSAGE):
         fail("a signature that nobody made")
-    if private is _ES256 and key.verify(_DER, _MESSAGE):
+    if private is ES256 and key.verify(_DER, _MESSAGE):
         fail("DER where r and s are due")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from agent.core.codes import FAMILIES
-from fuzz import parsers
+from fuzz import imports, parsers, pieces
 from fuzz.choices import Choices, edited
 from fuzz.examples import EXAMPLES, SIGNED, Example
 from fuzz.issuers import trust_of
@@ -36,7 +36,7 @@ def unsigned(name: str, examples: Sequence[Example]) -> Target:
 def targets() -> Mapping[str, Target]:
     """Return every target. "recognise" takes any text to every family."""
     everything = [example for examples in EXAMPLES.values() for example in examples]
-    found = [*parsers.targets(), unsigned("recognise", everything)]
+    found = [*parsers.targets(), *pieces.targets(), *imports.targets(), unsigned("recognise", everything)]
     for family in FAMILIES:
         signed = SIGNED.get(family.name)
         found.append(signed.target() if signed else unsigned(family.name, EXAMPLES.get(family.name, ())))

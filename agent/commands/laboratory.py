@@ -109,12 +109,15 @@ def printable(text: str) -> str:
 
 
 def present(family: str, claims: Claims, *, clear: bool) -> dict[str, object]:
-    """Return claims for JSON. Unless `clear`, a card shows its first four digits, a token and a text nothing at all."""
+    """Return claims for JSON. Unless `clear`, a card shows its first four digits, a token and a text nothing at all.
+
+    What is not clear is for a terminal, too: no character of a code steers it.
+    """
     shown: dict[str, object] = {}
     if claims.type is not None:
         shown["type"] = _TYPES[claims.type]
     if claims.issuer is not None:
-        shown["issuer"] = claims.issuer
+        shown["issuer"] = claims.issuer if clear else _printable(claims.issuer)
     if claims.key_id is not None:
         shown["kid"] = claims.key_id.hex()
     if claims.issued_at_s is not None:
@@ -133,5 +136,9 @@ def present(family: str, claims: Claims, *, clear: bool) -> dict[str, object]:
     if claims.item is not None:
         shown["item"] = claims.item
     for fact in describe(family, claims):
-        shown[fact.name] = fact.value if clear or not fact.is_personal else f"{fact.value[:1]}…"
+        shown[fact.name] = fact.value if clear else _printable(f"{fact.value[:1]}…" if fact.is_personal else fact.value)
     return shown
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)

@@ -11,6 +11,8 @@ import pytest
 import segno
 
 from agent.cli import main
+from agent.commands.laboratory import present
+from agent.core.verdict import Claims
 from fakes.ehc_issuer import CARD, DYNAMIC, NOW_S, STATIC, EhcIssuer, trust_list_file
 from fakes.gs1_issuer import GS, GTIN
 from fakes.neighbours import access_code, prescription_id, samples
@@ -75,6 +77,16 @@ def test_personal_data_is_masked(capsys: pytest.CaptureFixture[str], trust: list
             assert "BUSINESS" not in out
             if code == NATIONAL:
                 assert CARD.hex().upper()[:4] + "…" in out
+
+
+@pytest.mark.parametrize("steering", ["\x1b[2J", "\x9b2J", "\r\n", "\u202e"])
+def test_what_a_code_says_does_not_steer_the_terminal(steering: str) -> None:
+    issuer = Claims(issuer=f"an issuer{steering}")
+    card = Claims(content={"vc": {"type": [f"#a{steering}"], "credentialSubject": {}}})
+    for family, claims in (("hcert", issuer), ("shc", card)):
+        shown = present(family, claims, clear=False)
+        assert all(str(value).isprintable() for value in shown.values())
+        assert not all(str(value).isprintable() for value in present(family, claims, clear=True).values())
 
 
 def test_json_holds_the_same(capsys: pytest.CaptureFixture[str], trust: list[str], policy: list[str]) -> None:

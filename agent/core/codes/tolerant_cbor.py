@@ -35,6 +35,8 @@ def _refuse_tag(value: object, immutable: bool) -> NoReturn:
 
 
 def _keep(value: object, immutable: bool) -> object:
+    if value == _END_NUMBER:  # the head of a tag behind the value has taken the end for a date
+        raise ForeignCborInvalid("bytes behind it")
     return value
 
 

@@ -37,6 +37,8 @@ def read_existing(data: bytes) -> dict[str, Any]:
         entries = value.get(name, [])
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
             raise ListUnreadable(f"not a trust list: {name} is not a list of objects")
+        if not all(_is_named(entry) for entry in entries):
+            raise ListUnreadable(f"not a trust list: what names an entry of {name} is not a text")
     return value
 
 
@@ -61,6 +63,13 @@ def combine(existing: dict[str, Any], intake: Intake) -> Combined:
         "revocations": lists + intake.revocations,
     }
     return Combined(value, replaced, len(before) - len(kept) - replaced)
+
+
+def _is_named(entry: dict[str, Any]) -> bool:
+    """Say whether all that entries are told apart by is text, where it is there at all."""
+    certificates = entry.get("x5c")
+    first = certificates[:1] if isinstance(certificates, list) else []
+    return all(part is None or isinstance(part, str) for part in (*_name(entry), entry.get("spki"), *first))
 
 
 def _refuse_crowded(kept: list[dict[str, Any]], intake: Intake) -> None:

@@ -39,7 +39,7 @@ def read(data: bytes, intake: Intake) -> None:
 
 def _entries(batch: Any, now_s: int) -> Any:
     """Return a batch's entries. Raises EntryRefused."""
-    if not isinstance(batch, dict) or batch.get("hashType") not in HASH_TYPES:
+    if not isinstance(batch, dict) or str(batch.get("hashType")) not in HASH_TYPES:
         raise EntryRefused("not-an-entry", f"hashType is none of {', '.join(sorted(HASH_TYPES))}")
     try:
         expires = datetime.fromisoformat(batch["expires"])

@@ -68,3 +68,10 @@ def test_the_mark_of_the_end_hides_no_bytes_behind_a_value(cut: int, tail: bytes
         if behind:
             with pytest.raises(ForeignCborInvalid):
                 decode(b"\x01" + behind)
+
+
+@pytest.mark.parametrize("behind", ["c0", "c1", "d864", "d903ec", "c1c1", "49", "82", "f7", "ff"])
+@pytest.mark.parametrize("encoded", ["01", "a10102", "8301024103"])
+def test_the_beginning_of_another_value_behind_the_first_is_refused(encoded: str, behind: str) -> None:
+    with pytest.raises(ForeignCborInvalid):
+        decode(bytes.fromhex(encoded + behind))

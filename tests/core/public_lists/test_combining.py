@@ -86,3 +86,11 @@ def test_a_ninth_key_of_one_id_is_refused_beside_another_source_s():
 def test_what_is_no_trust_list_is_not_added_to(data):
     with pytest.raises(ListUnreadable, match="not a trust list"):
         read_existing(data)
+
+
+@pytest.mark.parametrize("wrong", [{"kid": {}}, {"issuer": []}, {"spki": 7}, {"x5c": [{}]}, {"family": ["hcert"]}])
+@pytest.mark.parametrize("member", ["keys", "revocations"])
+def test_entries_that_are_named_by_no_text_are_refused_and_not_compared(member, wrong):
+    data = json.dumps({"format": "scanward-trust-list-1", "version": 1, member: [wrong]}).encode()
+    with pytest.raises(ListUnreadable, match=f"not a trust list: what names an entry of {member}"):
+        read_existing(data)

@@ -32,6 +32,7 @@ def test_each_hash_becomes_an_entry(value):
     [
         (7, "[1]", "not-an-entry"),
         (revocation_batch(HASHES, hashType="MD5"), "[1]", "not-an-entry"),
+        (revocation_batch(HASHES, hashType={}), "[1]", "not-an-entry"),
         (revocation_batch(HASHES, expires="soon"), "[1]", "not-an-entry"),
         (revocation_batch(HASHES, expires="2027-01-01T00:00:00"), "[1]", "not-an-entry"),
         (revocation_batch(HASHES, expires="2026-01-01T00:00:00Z"), "[1]", "expired"),
