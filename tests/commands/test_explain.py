@@ -83,8 +83,8 @@ def test_personal_data_is_masked(capsys: pytest.CaptureFixture[str], trust: list
 def test_what_a_code_says_does_not_steer_the_terminal(steering: str) -> None:
     issuer = Claims(issuer=f"an issuer{steering}")
     card = Claims(content={"vc": {"type": [f"#a{steering}"], "credentialSubject": {}}})
-    for family, claims in (("hcert", issuer), ("shc", card)):
-        shown = present(family, claims, clear=False)
+    for family, said in (("hcert", issuer), ("shc", card)):
+        shown = present(family, said, clear=False)
         assert all(str(value).isprintable() for value in shown.values())
         assert not all(str(value).isprintable() for value in present(family, claims, clear=True).values())
 
