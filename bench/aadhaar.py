@@ -24,14 +24,13 @@ from bench.line import Line
 from bench.turns import ratio
 
 VERIFY_RATIO_MAX = 3.0
-RECOGNISE_RATIO_MAX = 0.25
 PHOTO_BYTES = 800
 NOW_S = 1_800_000_000
 NOW = Interval(NOW_S * 1000 - 2000, NOW_S * 1000 + 2000)
 
 
 def lines() -> list[Line]:
-    """Measure the whole, and recognition alone."""
+    """Measure the whole, and the digits alone."""
     key = rsa.generate_private_key(65537, 2048)
     public_key, scheme, digest = key.public_key(), padding.PKCS1v15(), SHA256()
     photo = hashlib.shake_256(b"a photo of nobody").digest(PHOTO_BYTES)
@@ -50,7 +49,6 @@ def lines() -> list[Line]:
     return [
         ratio(f"{name}, recognise and verify / bare check", bare, lambda: verify(recognise(scan), trust, NOW),
               VERIFY_RATIO_MAX),
-        ratio(f"{name}, recognise / bare check", bare, lambda: recognise(scan), RECOGNISE_RATIO_MAX),
         ratio(f"{name}, digits to bytes / bare check", bare, lambda: bytes_of(text), VERIFY_RATIO_MAX),
     ]  # fmt: skip
 

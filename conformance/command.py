@@ -103,7 +103,7 @@ def read_file(picture: Path) -> Reading:
 
 
 def _no_answer(why: str) -> Answer:
-    return {"family": "", "verdict": "no answer", "reason": why, "claims": {}}
+    return {"family": "", "verdict": "no answer", "reason": why, "claims": {}, "unchecked": []}
 
 
 def say(answer: Answer) -> str:

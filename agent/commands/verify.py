@@ -81,33 +81,42 @@ class Judge:
         return self.answer(chunk.removesuffix(b"\n").split(b"\n"))
 
     def answer(self, lines: list[bytes]) -> bytes:
-        """Return one line of JSON for each line."""
-        stamp = SystemClock().now()
-        return _ENCODER.encode_lines([self._answer(line, stamp) for line in lines])
+        """Return one line of JSON for each line.
 
-    def _answer(self, line: bytes, stamp: Stamp) -> "_Answer":
+        Step by step over all lines, not line by line: what runs right behind a signature check runs at half its speed.
+        """
+        stamp = SystemClock().now()
+        read = [self._read(line, stamp) for line in lines]
+        trust = self.trust
+        judged = [(id_, found if isinstance(found, Verdict) else verify(found, trust, now)) for id_, found, now in read]
+        return _ENCODER.encode_lines([self._answer(id_, verdict) for id_, verdict in judged])
+
+    def _read(self, line: bytes, stamp: Stamp) -> "_Read":
         try:
             plain = _PLAIN.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return self._answer_any(line, stamp)
+            return self._read_any(line, stamp)
         if len(line) >= LINE_BYTES_MAX:
-            return self._answer_any(line, stamp)
+            return self._read_any(line, stamp)
         scan = Scan(plain.code.encode("utf-8"), "verify", stamp)
-        return self._judged(plain.id, verify(recognise(scan), self.trust, self.now or stamp.now))
+        return plain.id, recognise(scan), self.now or stamp.now
 
-    def _answer_any(self, line: bytes, stamp: Stamp) -> "_Answer":
+    def _read_any(self, line: bytes, stamp: Stamp) -> "_Read":
         asked = dict[str, object]()
+        now = self.now or stamp.now
+        found: Code | Verdict
         try:
             asked = _decode(line)
-            verdict = verify(self._code(asked, stamp), self.trust, _now(asked) or self.now or stamp.now)
+            found, now = self._code(asked, stamp), _now(asked) or now
         except _InputRefused as refused:
-            verdict = Verdict(UNREADABLE, Outcome.REFUSED, refused.reason)
+            found = Verdict(UNREADABLE, Outcome.REFUSED, refused.reason)
         id_ = asked.get("id")
-        return self._judged(id_ if isinstance(id_, str | int | float) else None, verdict)
+        return id_ if isinstance(id_, str | int | float) else None, found, now
 
-    def _judged(self, id_: str | float | None, verdict: Verdict) -> "_Answer":
-        claims = present(verdict.family, verdict.claims, clear=self.clear)
-        return _Answer(id_, verdict.family, verdict.outcome, verdict.reason, claims)
+    def _answer(self, id_: "_Id", verdict: Verdict) -> "_Answer":
+        family = verdict.family
+        claims = present(family, verdict.claims, clear=self.clear)
+        return _Answer(id_, family, verdict.outcome, verdict.reason, claims, verdict.unchecked)
 
     def _code(self, asked: dict[str, object], stamp: Stamp) -> Code:
         parts = asked.get("code")
@@ -136,11 +145,16 @@ class Judge:
         return scans[choose(scans)]
 
 
+_Id = str | int | float | None
+_Read = tuple[_Id, Code | Verdict, Interval]
+"""A line that was read: its id; its code, or the verdict where it has none; the time to judge at."""
+
+
 class _Plain(msgspec.Struct, gc=False):
     """A line as nearly all are: a text and perhaps an id. Whatever else a line may say is read by _answer_any."""
 
     code: str
-    id: str | int | float | None = None
+    id: _Id = None
     image: None = None
     now: None = None
 
@@ -148,11 +162,12 @@ class _Plain(msgspec.Struct, gc=False):
 class _Answer(msgspec.Struct, gc=False):
     """A line of the answer."""
 
-    id: str | int | float | None
+    id: _Id
     family: str
     verdict: Outcome
     reason: str
     claims: dict[str, object]
+    unchecked: tuple[str, ...]
 
 
 _PLAIN = msgspec.json.Decoder(_Plain)
