@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from agent.adapters.keys.verification import build_key
 from agent.core.codes import recognise
-from agent.core.codes.long_number import bytes_of
+from agent.core.formats.long_number import bytes_of
 from agent.core.scan import Scan
 from agent.core.time_interval import Interval, Stamp
 from agent.core.trust_entries import parse_trust_list

@@ -20,7 +20,7 @@ from agent.adapters.clock import SystemRandomness
 from agent.adapters.uplinks import mqtt
 from agent.adapters.uplinks.mqtt import Events, MqttUplink, Settings
 from agent.adapters.uplinks.mqtt_connection import SOCKET_OPTIONS
-from agent.core.codes.cose import encode_sign1
+from agent.core.formats.cose import encode_sign1
 from bench.line import Line
 from demo.processes import free_port
 

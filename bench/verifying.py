@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from agent.adapters.keys.verification import build_key
-from agent.core.codes import base45, recognise
+from agent.core.codes import recognise
+from agent.core.formats import base45
 from agent.core.revocation import RevocationList, parse_revoked
 from agent.core.scan import Scan
 from agent.core.time_interval import Interval, Stamp

@@ -52,15 +52,16 @@ class Break:
 _ELEMENTS = r"(\n    elements = dict\[str, str\]\(\))"
 _FIRST = "next(iter(trust.trust_list.of_issuer(NAME, issuer)), None)"
 _AGAIN = r"""
-    import cbor2
+    import cbor2, msgspec
     found = \1
     again = cbor2.dumps(cbor2.loads(found.payload))
-    return found._replace(signed=sig_structure(cbor2.loads(found.signed)[1], b"", again))"""
+    return msgspec.structs.replace(found, signed=sig_structure(cbor2.loads(found.signed)[1], b"", again))"""
 _FILES = {"ehc": "ehc1", "hcert": "hcert", "shc": "shc", "aadhaar": "aadhaar", "vds-nc": "vds_nc"}
 
 
 def _in(name: str, what: str, *edits: tuple[str, str], file: str | None = None) -> Break:
-    return Break(f"{what}-{name}", name, f"codes/{file or _FILES[name]}.py", edits)
+    path = file if file is not None and "/" in file else f"codes/{file or _FILES[name]}"
+    return Break(f"{what}-{name}", name, f"{path}.py", edits)
 
 
 BREAKS: Sequence[Break] = (
@@ -78,9 +79,9 @@ BREAKS: Sequence[Break] = (
         (r"alg != ALG", 'alg not in (ALG, "none")'),
         (r"if not (key\.verify\(signed)", r"if signed.header.alg != 'none' and not \1"),
     ),
-    _in("hcert", "none", (r"ALGORITHMS = \{", 'ALGORITHMS = {0: "ES256", '), file="tolerant_cose"),
-    _in("hcert", "encoded-again", (r"return (_read_plain.*)", _AGAIN), file="tolerant_cose"),
-    _in("shc", "second-text", (r"if last is not None and ", "if False and "), file="base64url"),
+    _in("hcert", "none", (r"ALGORITHMS = \{", 'ALGORITHMS = {0: "ES256", '), file="formats/tolerant_cose"),
+    _in("hcert", "encoded-again", (r"return (_read_plain.*)", _AGAIN), file="formats/tolerant_cose"),
+    _in("shc", "second-text", (r"if last is not None and ", "if False and "), file="formats/base64url"),
     _in("ehc", "type", (r"return issuer, Claims\(type_, ", "return issuer, Claims(_DYNAMIC, ")),
     _in("ehc", "usage", (r"if usage not in trusted\.usage", "if False")),
     _in("hcert", "usage", (r"\n( +)_require_usage\([^()\n]*\)", r"\n\1pass")),

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
 from agent.adapters.keys.verification import build_key, read_certificate
-from agent.core.codes import base45, cbor, cose, inflate, json_text
+from agent.core.formats import base45, cbor, cose, inflate, json_text
 from agent.core.reading.charsets import ECI_CODECS, text_of
 from agent.core.revocation import RevocationsInvalid, parse_revoked
 from agent.core.steps import PolicyInvalid, parse_policy

@@ -10,13 +10,14 @@ import re
 
 import cbor2
 
-from agent.core.codes import base64url, canonical_json, dcc, json_text, jws, long_number, tolerant_cbor, tolerant_cose
-from agent.core.codes.cose import CoseInvalid
+from agent.core.codes import dcc
 from agent.core.codes.countries import country_named, two_letters
 from agent.core.codes.family import FACTS_MAX, VALUE_CHARACTERS_MAX, Refused
 from agent.core.codes.gs1 import parse
 from agent.core.codes.gs1_digital_link import elements_of, is_digital_link
 from agent.core.codes.hospital_card import CardPatterns, PatternInvalid, read_pattern
+from agent.core.formats import base64url, canonical_json, json_text, jws, long_number, tolerant_cbor, tolerant_cose
+from agent.core.formats.cose import CoseInvalid
 from agent.core.rid_lists import read_rid_list
 from fuzz import layers
 from fuzz.choices import Choices, value

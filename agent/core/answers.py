@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import cbor2
 
-from agent.core.codes import cbor, cose
+from agent.core.formats import cbor, cose
 
 ANSWER_BYTES_MAX = 262_144  # far above any hello-answer or receipt
 PROBLEM_BYTES_MAX = 2_048

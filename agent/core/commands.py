@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
-from agent.core.codes import cbor
+from agent.core.formats import cbor
 from agent.core.platform_word import NotThePlatform, is_whole, open_word
 from agent.core.time_interval import Interval
 from agent.core.transaction import Signer, encode, sign1

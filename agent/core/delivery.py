@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from agent.core.codes import cbor
 from agent.core.commands import COMMAND_BYTES_MAX
+from agent.core.formats import cbor
 from agent.core.platform_word import REASON, NotThePlatform, is_whole, open_word
 from agent.core.time_interval import Interval
 from agent.core.transaction import encode

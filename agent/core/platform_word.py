@@ -6,8 +6,8 @@ type. What the fields mean, and whom they are for, is their reader's business.
 
 import re
 
-from agent.core.codes import cbor, cose
 from agent.core.codes.validity import SKEW_GRACE_S
+from agent.core.formats import cbor, cose
 from agent.core.time_interval import Interval
 from agent.core.trust_list import Trust, TrustedKey
 

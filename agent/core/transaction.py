@@ -13,8 +13,8 @@ from typing import Protocol
 
 import cbor2
 
-from agent.core.codes import cose
 from agent.core.decision import Decision, ReplayClaim
+from agent.core.formats import cose
 from agent.core.scan import Scan
 from agent.core.time_interval import Interval, Stamp
 from agent.core.trust_list import X25519_SPKI_HEAD, Trust

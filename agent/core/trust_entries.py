@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from agent.core.codes.jwk import thumbprint
+from agent.core.formats.jwk import thumbprint
 from agent.core.rid_lists import RidList, read_rid_list
 from agent.core.trust_list import (
     TRUST_LIST_BYTES_MAX,

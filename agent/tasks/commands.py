@@ -11,7 +11,6 @@ from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from agent.core.codes.cbor import CborInvalid
 from agent.core.commands import (
     Command,
     CommandInvalid,
@@ -21,6 +20,7 @@ from agent.core.commands import (
     encode_answer,
     read_command,
 )
+from agent.core.formats.cbor import CborInvalid
 from agent.core.transaction import Signer
 from agent.ports import (
     Clock,

@@ -11,8 +11,8 @@ from typing import Any
 import cbor2
 
 from agent.adapters.keys.verification import build_key
-from agent.core.codes import tolerant_cose
-from agent.core.codes.cose import CoseInvalid
+from agent.core.formats import tolerant_cose
+from agent.core.formats.cose import CoseInvalid
 from agent.core.trust_list import AlgorithmUnavailable
 from conformance.command import Runner
 from conformance.material import NotUnderstood, algorithm_of, files, read_object, spki_of_jwk

@@ -21,7 +21,7 @@ from typing import Any
 import cbor2
 
 from agent.adapters.keys.verification import read_certificate
-from agent.core.codes import base45
+from agent.core.formats import base45
 from agent.core.trust_list import Certificate, CertificateRefused
 from conformance.command import Answer, Line, Reading, Runner, say
 from conformance.material import (

@@ -9,7 +9,7 @@ from typing import Any
 
 from agent.adapters.keys import rsa
 from agent.adapters.keys.verification import build_key
-from agent.core.codes import jws
+from agent.core.formats import jws
 from agent.core.trust_list import AlgorithmUnavailable, VerificationKey
 from conformance.command import Runner
 from conformance.material import NotUnderstood, files, read_object, spki_of_jwk

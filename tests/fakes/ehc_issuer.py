@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
 from vectors import generate
 
 from agent.adapters.keys.verification import build_key
-from agent.core.codes import base45
+from agent.core.formats import base45
 from agent.core.revocation import RevocationList, parse_revoked
 from agent.core.scan import Scan
 from agent.core.time_interval import Interval, Stamp

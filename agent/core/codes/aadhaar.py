@@ -21,9 +21,9 @@ import re
 from datetime import datetime
 from typing import NamedTuple
 
-from agent.core.codes import inflate, long_number
 from agent.core.codes.family import VALUE_CHARACTERS_MAX, Fact, Family, Refused
 from agent.core.codes.validity import is_key_life_certain, require_in_time, require_key_valid, require_unrevoked
+from agent.core.formats import inflate, long_number
 from agent.core.scan import Scan
 from agent.core.time_interval import Interval
 from agent.core.trust_list import Trust, TrustedKey

@@ -15,8 +15,8 @@ Verification, in this order; decode. names what is wrong:
 import re
 
 from agent.core.codes.family import Fact, Family, Refused
-from agent.core.codes.json_text import JsonInvalid, decode_object
 from agent.core.codes.unsigned import unverifiable
+from agent.core.formats.json_text import JsonInvalid, decode_object
 from agent.core.scan import Scan
 from agent.core.time_interval import Interval
 from agent.core.trust_list import Trust

@@ -16,10 +16,10 @@ Verification, in this order:
 
 import re
 
-from agent.core.codes import base45, cbor, cose
 from agent.core.codes.family import Family, Refused
 from agent.core.codes.replay import replay_id
 from agent.core.codes.validity import is_time_vague, require_in_time, require_key_valid, require_unrevoked
+from agent.core.formats import base45, cbor, cose
 from agent.core.scan import Scan
 from agent.core.time_interval import Interval
 from agent.core.trust_list import Trust, TrustedKey, VerificationKey

@@ -24,8 +24,7 @@ import re
 
 import msgspec
 
-from agent.core.codes import base45, dcc, inflate, tolerant_cbor, tolerant_cose
-from agent.core.codes.cose import CoseInvalid, HeaderInvalid
+from agent.core.codes import dcc
 from agent.core.codes.countries import country_named, two_letters
 from agent.core.codes.family import Fact, Family, Refused
 from agent.core.codes.validity import (
@@ -37,6 +36,8 @@ from agent.core.codes.validity import (
     require_key_valid,
     require_unrevoked,
 )
+from agent.core.formats import base45, inflate, tolerant_cbor, tolerant_cose
+from agent.core.formats.cose import CoseInvalid, HeaderInvalid
 from agent.core.revocation import RevocationList
 from agent.core.scan import Scan
 from agent.core.time_interval import Interval

@@ -23,10 +23,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from agent.core.codes import jws, parts
+from agent.core.codes import parts
 from agent.core.codes.family import FACTS_MAX, VALUE_CHARACTERS_MAX, Fact, Family, Refused
-from agent.core.codes.inflate import RAW, InflateInvalid, InflateOverLong, inflate
-from agent.core.codes.json_text import JsonInvalid, decode_object
 from agent.core.codes.validity import (
     is_expiry_certain,
     is_key_life_certain,
@@ -34,6 +32,9 @@ from agent.core.codes.validity import (
     require_key_valid,
     require_unrevoked,
 )
+from agent.core.formats import jws
+from agent.core.formats.inflate import RAW, InflateInvalid, InflateOverLong, inflate
+from agent.core.formats.json_text import JsonInvalid, decode_object
 from agent.core.rid_lists import RID, RID_CHARACTERS_MAX
 from agent.core.scan import Scan
 from agent.core.time_interval import Interval

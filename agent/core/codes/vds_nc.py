@@ -24,9 +24,9 @@ import re
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from agent.core.codes import canonical_json, json_text
 from agent.core.codes.family import VALUE_CHARACTERS_MAX, Fact, Family, Refused
 from agent.core.codes.validity import is_key_life_certain, require_key_valid, require_unrevoked
+from agent.core.formats import canonical_json, json_text
 from agent.core.scan import Scan
 from agent.core.time_interval import Interval
 from agent.core.trust_list import (

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from agent.core.codes.json_text import JsonInvalid, decode_object
+from agent.core.formats.json_text import JsonInvalid, decode_object
 from agent.core.public_lists.intake import EntryRefused, Intake, ListUnreadable, utc
 from agent.core.trust_list import KEYS_OF_ONE_ID_MAX
 

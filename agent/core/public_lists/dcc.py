@@ -8,7 +8,7 @@ is a signature), Sweden's `dsc_trust_list` (a JWS whose payload may be unencoded
 import hashlib
 from typing import Any
 
-from agent.core.codes.json_text import JsonInvalid, decode_object
+from agent.core.formats.json_text import JsonInvalid, decode_object
 from agent.core.public_lists.intake import (
     EntryRefused,
     Intake,

@@ -9,8 +9,8 @@ import re
 from typing import Any
 from urllib.parse import unquote
 
-from agent.core.codes.json_text import JsonInvalid, decode_object
-from agent.core.codes.jwk import COORDINATE_BYTES
+from agent.core.formats.json_text import JsonInvalid, decode_object
+from agent.core.formats.jwk import COORDINATE_BYTES
 from agent.core.public_lists.dcc import SIGNER, first_certificate, take_signer
 from agent.core.public_lists.intake import EntryRefused, Intake, ListUnreadable, kid_of, objects_of
 from agent.core.public_lists.jwk import base64url_of, is_of, p256_spki, require_public

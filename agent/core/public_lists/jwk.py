@@ -7,8 +7,8 @@ import base64
 import binascii
 from typing import Any
 
-from agent.core.codes import base64url
-from agent.core.codes.jwk import COORDINATE_BYTES, P256_HEAD
+from agent.core.formats import base64url
+from agent.core.formats.jwk import COORDINATE_BYTES, P256_HEAD
 from agent.core.public_lists.intake import EntryRefused
 
 

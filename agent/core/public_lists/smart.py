@@ -7,8 +7,8 @@ written down as one that can be relied on for nothing: every card of that key is
 import re
 from typing import Any
 
-from agent.core.codes.json_text import JsonInvalid, decode_object
-from agent.core.codes.jwk import thumbprint
+from agent.core.formats.json_text import JsonInvalid, decode_object
+from agent.core.formats.jwk import thumbprint
 from agent.core.public_lists.dcc import first_certificate
 from agent.core.public_lists.intake import EntryRefused, Intake, ListUnreadable, objects_of, require_issuer
 from agent.core.public_lists.jwk import base64url_of, p256_spki, require_public

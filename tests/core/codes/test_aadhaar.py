@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from agent.core.codes import recognise
 from agent.core.codes.aadhaar import DIGITS_MAX, DIGITS_MIN, INFLATED_BYTES_MAX, KEYS_MAX
-from agent.core.codes.long_number import PIECE_DIGITS, bytes_of
+from agent.core.formats.long_number import PIECE_DIGITS, bytes_of
 from agent.core.time_interval import Interval
 from agent.core.trust_list import Trust
 from agent.core.verdict import Claims, Code, Outcome, Verdict

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.adapters.keys.verification import build_key
-from agent.core.codes import base45, ehc1, recognise
+from agent.core.codes import ehc1, recognise
 from agent.core.codes.family import Refused
+from agent.core.formats import base45
 from agent.core.time_interval import Interval
 from agent.core.trust_entries import parse_trust_list
 from agent.core.trust_list import AlgorithmUnavailable, Trust, VerificationKey

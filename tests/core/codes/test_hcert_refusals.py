@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.core.codes import recognise, tolerant_cose
+from agent.core.codes import recognise
 from agent.core.codes.family import FACTS_MAX, VALUE_CHARACTERS_MAX
 from agent.core.codes.hcert import INFLATED_BYTES_MAX, TEXT_CHARACTERS_MAX
+from agent.core.formats import tolerant_cose
 from agent.core.trust_list import Trust
 from agent.core.verdict import Outcome, Verdict
 from agent.core.verification import describe, verify

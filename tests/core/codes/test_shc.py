@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.core.codes import base64url as strict
 from agent.core.codes import recognise, shc
-from agent.core.codes.jwk import thumbprint
 from agent.core.codes.parts import PARTS_MAX, WHOLE_CHARACTERS_MAX
 from agent.core.codes.shc import INFLATED_BYTES_MAX
+from agent.core.formats import base64url as strict
+from agent.core.formats.jwk import thumbprint
 from agent.core.time_interval import Interval
 from agent.core.trust_list import Trust, TrustListInvalid
 from agent.core.verdict import Claims, Outcome, Verdict

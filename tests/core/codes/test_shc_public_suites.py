@@ -11,8 +11,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from agent.adapters.keys.verification import build_key
-from agent.core.codes import jws, recognise, shc
-from agent.core.codes.jwk import thumbprint
+from agent.core.codes import recognise, shc
+from agent.core.formats import jws
+from agent.core.formats.jwk import thumbprint
 from agent.core.time_interval import Interval
 from agent.core.trust_list import Trust
 from agent.core.verdict import Verdict

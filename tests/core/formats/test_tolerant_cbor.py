@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.core.codes import tolerant_cbor
-from agent.core.codes.tolerant_cbor import ForeignCborInvalid, decode, decode_map
+from agent.core.formats import tolerant_cbor
+from agent.core.formats.tolerant_cbor import ForeignCborInvalid, decode, decode_map
 
 
 @pytest.mark.parametrize(

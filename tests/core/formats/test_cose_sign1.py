@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.core.codes.cose import ALGORITHMS, CoseInvalid, HeaderInvalid, decode_sign1
+from agent.core.formats.cose import ALGORITHMS, CoseInvalid, HeaderInvalid, decode_sign1
 
 KID = bytes(range(8))
 SIGNATURE = bytes(64)

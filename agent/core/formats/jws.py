@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from agent.core.codes import base64url
-from agent.core.codes.json_text import JsonInvalid, decode_object
+from agent.core.formats import base64url
+from agent.core.formats.json_text import JsonInvalid, decode_object
 
 HEADER_CHARACTERS_MAX = 1_024
 HEADERS_KEPT_MAX = 64  # all codes of one issuer's key have the same header, character for character

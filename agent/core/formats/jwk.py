@@ -2,7 +2,7 @@
 
 import hashlib
 
-from agent.core.codes import base64url
+from agent.core.formats import base64url
 
 P256_HEAD = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004")
 """A P-256 key as DER SubjectPublicKeyInfo up to x and y: the curve by name, an uncompressed point (RFC 5480 §2)."""

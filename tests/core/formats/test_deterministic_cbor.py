@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.core.codes.cbor import DEPTH_MAX, CborInvalid, byte_string, decode_deterministic, read_byte_string
+from agent.core.formats.cbor import DEPTH_MAX, CborInvalid, byte_string, decode_deterministic, read_byte_string
 
 INTEGERS = st.integers(-(2**64), 2**64 - 1)
 LEAVES = INTEGERS | st.binary(max_size=40) | st.text(max_size=20) | st.booleans() | st.none()

@@ -7,7 +7,7 @@ signature is left to whoever knows the key and the external_aad.
 
 from typing import NamedTuple
 
-from agent.core.codes import cbor
+from agent.core.formats import cbor
 
 ALGORITHMS = {-7: "ES256", -8: "EdDSA", -65601: "SM2"}
 """COSE algorithm number -> the name a trust list gives it (RFC 9053 §2.1, §2.2; SM2 has a private-use number)."""

@@ -7,9 +7,9 @@ and 61 (CWT, RFC 8392 §6) may be there: they are outside the signature and mean
 
 import msgspec
 
-from agent.core.codes import tolerant_cbor
-from agent.core.codes.cose import CoseInvalid, HeaderInvalid, sig_structure
-from agent.core.codes.tolerant_cbor import ForeignCborInvalid
+from agent.core.formats import tolerant_cbor
+from agent.core.formats.cose import CoseInvalid, HeaderInvalid, sig_structure
+from agent.core.formats.tolerant_cbor import ForeignCborInvalid
 
 ALGORITHMS = {-7: "ES256", -37: "PS256"}
 """COSE algorithm number -> the name a trust list gives it (RFC 9053 §2.1, RFC 8230 §2)."""

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.core.codes import base45
-from agent.core.codes.base45 import Base45Invalid, decode, encode
+from agent.core.formats import base45
+from agent.core.formats.base45 import Base45Invalid, decode, encode
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
 
