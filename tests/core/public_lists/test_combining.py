@@ -94,3 +94,13 @@ def test_entries_that_are_named_by_no_text_are_refused_and_not_compared(member, 
     data = json.dumps({"format": "scanward-trust-list-1", "version": 1, member: [wrong]}).encode()
     with pytest.raises(ListUnreadable, match=f"not a trust list: what names an entry of {member}"):
         read_existing(data)
+
+
+def test_an_import_without_lists_of_revoked_cards_makes_none_of_them_good_again():
+    first = combine({}, cards(crl(JWK, ["a"]))).value
+    again = combine(first, cards()).value
+    assert again["revocations"] == first["revocations"]
+    assert combine(again, cards(crl(JWK, ["b"]))).value["revocations"] != first["revocations"]
+    elsewhere = intake(source="vci")
+    smart.read_directory(vci_snapshot({ISSUER: ([jwk_of(ec_key("its next"))], [])}), elsewhere)
+    assert combine(first, elsewhere).value["revocations"] == []  # the key is gone, and its list with it
