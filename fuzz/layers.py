@@ -23,6 +23,8 @@ AADHAAR_SIGNATURE_BYTES = 256
 _PIECE_DIGITS = 1_000
 _PIECE = 10**_PIECE_DIGITS
 
+DATES = (0, 1, 100, 1004)  # RFC 8949 §3.4, RFC 8943
+
 
 def base45(data: bytes) -> str:
     """Return the text (RFC 9285 §4.1)."""
@@ -58,9 +60,14 @@ def sign1(protected: bytes, payload: bytes, signature: bytes, unprotected: objec
     return bytes(cbor2.dumps(cbor2.CBORTag(18, [protected, unprotected or {}, payload, signature])))
 
 
+def untagged(said: object, immutable: bool) -> object:
+    """Return what stands in a tag as it is: dates are nobody's business here."""
+    return said
+
+
 def signed_of_sign1(data: bytes, external_aad: bytes) -> bytes:
     """Return what a COSE_Sign1 says was signed, with tags or without. Raises ValueError and what cbor2 raises."""
-    found = cbor2.loads(data)
+    found = cbor2.loads(data, semantic_decoders=dict.fromkeys(DATES, untagged))
     while isinstance(found, cbor2.CBORTag):
         found = found.value
     protected, _, payload, _ = found

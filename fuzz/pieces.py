@@ -26,7 +26,6 @@ from fuzz.target import Target, fail
 
 _DIGITS_MAX = 7_089
 _TO_DIGITS = bytes(48 + byte % 10 for byte in range(256))
-_DATES = (0, 1, 100, 1004)  # RFC 8949 §3.4, RFC 8943
 _DEPTH_MAX = 32
 _BEYOND_16_BITS = 0xF0  # the first byte, in UTF-8, of what is two units of UTF-16
 _DCC_NAMES: tuple[object, ...] = (1, 3, 4, 5, -6, "v", "t", "r", "nam", "dob", "ci", "co", "dt", "tr", "tg", "dn", "sd")
@@ -101,13 +100,9 @@ def _tolerant_cbor(data: bytes) -> None:
     with contextlib.suppress(tolerant_cbor.ForeignCborInvalid):
         tolerant_cbor.decode_map(data)
     stream = io.BytesIO(data)
-    said = cbor2.load(stream, semantic_decoders=dict.fromkeys(_DATES, _untagged), max_depth=_DEPTH_MAX)
+    said = cbor2.load(stream, semantic_decoders=dict.fromkeys(layers.DATES, layers.untagged), max_depth=_DEPTH_MAX)
     if stream.tell() != len(data) or repr(said) != repr(found):
         fail("another value than cbor2's, or bytes behind it")
-
-
-def _untagged(said: object, immutable: bool) -> object:
-    return said
 
 
 def _tolerant_cose(data: bytes) -> None:
@@ -117,7 +112,8 @@ def _tolerant_cose(data: bytes) -> None:
         return
     if found.signed != layers.signed_of_sign1(data, b""):
         fail("other bytes are signed than by the standard")
-    protected = cbor2.loads(cbor2.loads(found.signed)[1])
+    dates = dict.fromkeys(layers.DATES, layers.untagged)
+    protected = cbor2.loads(cbor2.loads(found.signed)[1], semantic_decoders=dates)
     if {-7: "ES256", -37: "PS256"}.get(protected[1]) != found.alg or protected.get(4, found.key_id) != found.key_id:
         fail("the protected header says something else")
 

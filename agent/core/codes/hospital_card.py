@@ -28,6 +28,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9 !\"#%&',/:;<=>@_`~-]")
 _ESCAPED = re.compile(r"\\([^A-Za-z0-9])", re.ASCII)
 _CLASS = re.compile(r"\[((?:[A-Za-z0-9 _./:-]|\\d)+)\]")
 _CLASS_PART = re.compile(r"\\d|(.)(?:-(.))?")
+_CLASS_RANGE_OF_MANY = re.compile(r"\\d-.|.-\\d")  # other readers of expressions take the hyphen for a range's
 _REPEAT = re.compile(r"\?|\{(\d{1,2})(?:,(\d{1,2}))?\}", re.ASCII)
 
 
@@ -163,6 +164,10 @@ def _characters(source: str, at: int) -> tuple[frozenset[str], int]:
 
 def _members(source: str, inside: str) -> frozenset[str]:
     found = set[str]()
+    if (many := _CLASS_RANGE_OF_MANY.search(inside)) is not None:
+        raise PatternInvalid(
+            f"{source!r}: {many[0]} is no range: write a hyphen that is meant first or last in its class"
+        )
     for part in _CLASS_PART.finditer(inside):
         if part[0] == "\\d":
             found |= _DIGITS

@@ -58,6 +58,8 @@ def test_a_pattern_fits_whole_texts_alone(pattern, fits, fits_not):
         (r"\d{8}\Z", "not taken"),
         (r"[A-z]{8}", "is no range"),
         (r"[9-0]{8}", "is no range"),
+        (r"[\d-A]{8}", "is no range"),
+        (r"[A-\d]{8}", "is no range"),
         (r"\d{8,4}", "repeats nothing"),
         (r"\d{0}\d{4}", "repeats nothing"),
         (r"\d{,4}", "not taken"),
