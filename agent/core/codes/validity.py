@@ -53,6 +53,11 @@ def require_begun(not_before_s: int, claims: Claims, now: Interval) -> None:
         raise Refused("time.future", claims, detail="certainly earlier than the code's beginning")
 
 
+def is_begun_certain(not_before_s: int, now: Interval) -> bool:
+    """Say whether a code's own beginning is certain to have come, with the skew grace."""
+    return now.earliest_ms >= (not_before_s - SKEW_GRACE_S) * 1000
+
+
 def is_key_life_certain(key: TrustedKey, now: Interval) -> bool:
     """Say whether the key's end is certain to lie ahead, or not to matter: known closely, or an entry without one."""
     if key.not_after_s >= END_OF_TIME_S or not is_time_vague(now):
