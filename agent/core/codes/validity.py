@@ -6,11 +6,10 @@ Only what is certain refuses. What the terminal cannot know is left to the verdi
 from agent.core.codes.family import Refused
 from agent.core.revocation import RevocationList
 from agent.core.time_interval import Interval
-from agent.core.trust_list import TrustedKey
+from agent.core.trust_list import END_OF_TIME_S, TrustedKey
 from agent.core.verdict import Claims
 
 SKEW_GRACE_S = 15
-END_OF_TIME_S = 253_402_300_799  # the last second of the year 9999: what a trust list says of keys without an end
 WIDTH_MS_MAX = 10_000  # a wider interval cannot tell a code that lives 60 s from an expired one
 
 
