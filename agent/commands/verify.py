@@ -40,6 +40,9 @@ from agent.core.verification import verify
 
 LINE_BYTES_MAX = 65_536  # the longest scan, written in JSON escapes
 CHUNK_LINES = 200
+CHUNK_BYTES_MAX = 262_144
+"""And the line that goes beyond it. A card of 8 kB becomes 2 MB of objects; a chunk's are in memory together."""
+
 WORKERS_MAX = 64
 
 
@@ -264,9 +267,16 @@ def _answer_all(source: BinaryIO, out: BinaryIO, judge: Judge, workers: int) -> 
 
 
 def _chunks(source: BinaryIO) -> Iterator[bytes]:
-    lines = _lines(source)
-    while chunk := b"".join(islice(lines, CHUNK_LINES)):
-        yield chunk
+    """Yield lines together: CHUNK_LINES, or fewer that have CHUNK_BYTES_MAX bytes."""
+    lines, size = list[bytes](), 0
+    for line in _lines(source):
+        lines.append(line)
+        size += len(line)
+        if len(lines) == CHUNK_LINES or size >= CHUNK_BYTES_MAX:
+            yield b"".join(lines)
+            lines, size = [], 0
+    if lines:
+        yield b"".join(lines)
 
 
 def _lines(source: BinaryIO) -> Iterator[bytes]:

@@ -106,5 +106,5 @@ def _work(answer: Answer, pipe: Connection, others: list[Connection]) -> None:
     try:
         while True:
             pipe.send_bytes(answer(pipe.recv_bytes()))
-    except (EOFError, BrokenPipeError):
+    except (EOFError, ConnectionError):  # a reset, where an answer lies unread
         return

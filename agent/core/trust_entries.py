@@ -17,6 +17,7 @@ import msgspec
 from agent.core.formats.jwk import thumbprint
 from agent.core.rid_lists import RidList, read_rid_list
 from agent.core.trust_list import (
+    END_OF_TIME_S,
     TRUST_LIST_BYTES_MAX,
     X25519_SPKI_HEAD,
     AlgorithmUnavailable,
@@ -35,7 +36,6 @@ CREDENTIAL_FAMILIES = frozenset({"hcert", "shc", "aadhaar", "vds-nc"})
 """Of public trust lists, which say less: what is not there limits nothing."""
 _ISSUER = re.compile(r"[!-~]{1,32}")  # ehc1.cddl, issuer
 _KID = re.compile(r"(?:[0-9a-f]{2}){1,64}")
-_END_OF_TIME_S = 253_402_300_799  # the last second of the year 9999
 
 
 class _KeyEntry(msgspec.Struct, frozen=True):
@@ -197,7 +197,7 @@ def _rid_lists(entries: list[_RevocationEntry]) -> tuple[RidList, ...]:
 def _inert_key(entry: _KeyEntry, place: str) -> TrustedKey:
     """Keep an entry of a family this agent does not know: it verifies nothing, and does no harm."""
     usage = entry.usage or frozenset()
-    not_before_s, not_after_s = _seconds(entry.not_before, 0), _seconds(entry.not_after, _END_OF_TIME_S)
+    not_before_s, not_after_s = _seconds(entry.not_before, 0), _seconds(entry.not_after, END_OF_TIME_S)
     return TrustedKey(
         entry.family, entry.issuer, _kid(entry, place), entry.alg, usage, not_before_s, not_after_s, b"", None
     )
@@ -235,7 +235,7 @@ def _kid(entry: _KeyEntry, place: str) -> bytes:
 
 
 def _validity(entry: _KeyEntry, place: str) -> tuple[int, int]:
-    not_before_s, not_after_s = _seconds(entry.not_before, 0), _seconds(entry.not_after, _END_OF_TIME_S)
+    not_before_s, not_after_s = _seconds(entry.not_before, 0), _seconds(entry.not_after, END_OF_TIME_S)
     if not_after_s < not_before_s:
         raise TrustListInvalid(f"{place}.not_after: before not_before")
     return not_before_s, not_after_s

@@ -18,6 +18,7 @@ from agent.core.time_interval import Interval
 
 TRUST_LIST_BYTES_MAX = 4 * 1024 * 1024
 KEYS_OF_ONE_ID_MAX = 8  # each costs a signature check: hcert's 8-byte ids may name several keys
+END_OF_TIME_S = 253_402_300_799  # the last second of the year 9999: the end of an entry that has none
 X25519_SPKI_HEAD = bytes.fromhex("302a300506032b656e032100")  # RFC 8410 §4, then the 32 bytes
 
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.cli import main
-from agent.commands.verify import CHUNK_LINES, LINE_BYTES_MAX, Judge
+from agent.commands.verify import CHUNK_BYTES_MAX, CHUNK_LINES, LINE_BYTES_MAX, Judge, _chunks
 from fakes.ehc_issuer import CARD, DYNAMIC, NOW, NOW_S, STATIC, EhcIssuer, trust_list_file, trust_of
 from fakes.neighbours import access_code, samples
 
@@ -252,6 +252,16 @@ def test_lines_are_read_with_a_bound() -> None:
     assert [len(line) for line in lines] == [2, LINE_BYTES_MAX + 1, 2, LINE_BYTES_MAX + 1]
     exact = b"z" * (LINE_BYTES_MAX + 1 - 1)
     assert list(_lines(io.BytesIO(exact + b"\n" + b"c\n"))) == [exact + b"\n", b"c\n"]
+
+
+def test_a_chunk_of_long_lines_has_fewer_of_them() -> None:
+    """A chunk is decoded as a whole before it is answered: what is large comes a few at a time."""
+    lines = [b"%d" % at + b"x" * (size - 2) + b"\n" for at, size in enumerate([60_000] * 9 + [9] * CHUNK_LINES)]
+    found = list(_chunks(io.BytesIO(b"".join(lines))))
+    assert b"".join(found) == b"".join(lines)
+    assert max(map(len, found)) <= CHUNK_BYTES_MAX + LINE_BYTES_MAX
+    assert max(chunk.count(b"\n") for chunk in found) <= CHUNK_LINES
+    assert list(_chunks(io.BytesIO(b"a\n" * CHUNK_LINES))) == [b"a\n" * CHUNK_LINES]
 
 
 @pytest.mark.parametrize("family", sorted(samples()))

@@ -1,8 +1,10 @@
 """Chunks answered by other processes."""
 
 import json
+import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from itertools import count
@@ -12,7 +14,7 @@ import pytest
 
 from agent.cli import main
 from agent.commands import verify
-from agent.commands.workers import CHUNKS_AHEAD, WorkerDied, spread
+from agent.commands.workers import CHUNKS_AHEAD, WorkerDied, _work, spread
 from fakes.ehc_issuer import NOW_S, EhcIssuer, trust_list_file
 
 END = b"end"
@@ -62,6 +64,26 @@ def test_whoever_stops_taking_answers_does_not_wait_for_those_in_hand() -> None:
     with pytest.raises(KeyboardInterrupt), spread(never, chunks(9), 2):
         raise KeyboardInterrupt
     assert time.monotonic() - started < 4
+
+
+def test_a_process_whose_answer_nobody_took_ends_without_a_word() -> None:
+    """The one that started it was killed: the kernel calls that a reset where an answer lay unread."""
+    ours, its = multiprocessing.Pipe()
+
+    def goes() -> None:
+        ours.send_bytes(b"chunk")
+        assert ours.poll(9)
+        ours.close()
+
+    before = signal.getsignal(signal.SIGINT)
+    first = threading.Thread(target=goes)
+    first.start()
+    try:
+        _work(bytes.upper, its, [])
+    finally:
+        signal.signal(signal.SIGINT, before)
+        first.join()
+        its.close()
 
 
 def test_a_process_ends_when_the_one_that_started_it_is_gone() -> None:

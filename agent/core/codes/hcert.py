@@ -28,6 +28,7 @@ from agent.core.codes import dcc
 from agent.core.codes.countries import country_named, two_letters
 from agent.core.codes.family import Fact, Family, Refused
 from agent.core.codes.validity import (
+    is_begun_certain,
     is_expiry_certain,
     is_key_life_certain,
     is_time_vague,
@@ -103,10 +104,11 @@ def verify(code: Code, trust: Trust | None, now: Interval, trace: Trace | None) 
         trace("signature", f"valid, by {trusted.issuer}")
     # 7
     require_in_time(claims, now)
+    unchecked: tuple[str, ...] = ()
     if said.not_before_s is not None:
         require_begun(said.not_before_s, claims, now)
-    is_vague = is_time_vague(now) and not (is_expiry_certain(claims, now) and is_key_life_certain(trusted, now))
-    unchecked: tuple[str, ...] = ("time",) if is_vague else ()
+    if is_time_vague(now) and not _is_life_certain(said, claims, trusted, now):
+        unchecked = ("time",)
     if trace:
         trace("time", "too vague to vouch for the expiry" if unchecked else "within the code's and the key's life")
     # 8
@@ -119,6 +121,13 @@ def verify(code: Code, trust: Trust | None, now: Interval, trace: Trace | None) 
     if trace:
         trace("revocation", "no list at hand" if revoked is None else "neither the key nor the certificate is revoked")
     return Verdict(NAME, _VERIFIED, "ok", claims, unchecked)
+
+
+def _is_life_certain(said: _Said, claims: Claims, trusted: TrustedKey, now: Interval) -> bool:
+    """Step 7: whether code and key are certain not to have ended, and a code with nbf to have begun."""
+    if said.not_before_s is not None and not is_begun_certain(said.not_before_s, now):
+        return False
+    return is_expiry_certain(claims, now) and is_key_life_certain(trusted, now)
 
 
 def _envelope(text: str) -> tolerant_cose.ForeignSign1:

@@ -6,11 +6,10 @@ Only what is certain refuses. What the terminal cannot know is left to the verdi
 from agent.core.codes.family import Refused
 from agent.core.revocation import RevocationList
 from agent.core.time_interval import Interval
-from agent.core.trust_list import TrustedKey
+from agent.core.trust_list import END_OF_TIME_S, TrustedKey
 from agent.core.verdict import Claims
 
 SKEW_GRACE_S = 15
-END_OF_TIME_S = 253_402_300_799  # the last second of the year 9999: what a trust list says of keys without an end
 WIDTH_MS_MAX = 10_000  # a wider interval cannot tell a code that lives 60 s from an expired one
 
 
@@ -51,6 +50,11 @@ def require_begun(not_before_s: int, claims: Claims, now: Interval) -> None:
     """Check a code's own beginning where it has one beside iat, with the skew grace. Raises Refused."""
     if now.latest_ms is not None and now.latest_ms < (not_before_s - SKEW_GRACE_S) * 1000:
         raise Refused("time.future", claims, detail="certainly earlier than the code's beginning")
+
+
+def is_begun_certain(not_before_s: int, now: Interval) -> bool:
+    """Say whether a code's own beginning is certain to have come, with the skew grace."""
+    return now.earliest_ms >= (not_before_s - SKEW_GRACE_S) * 1000
 
 
 def is_key_life_certain(key: TrustedKey, now: Interval) -> bool:

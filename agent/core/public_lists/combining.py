@@ -2,7 +2,7 @@
 
 The law: a source's entries are replaced as a whole, so that a key its list no longer has is trusted no longer; other
 sources' entries stay, and where two name the same key the newer import has it. A list of revoked cards goes with its
-key alone: an import that brings the key without a list does not make revoked cards good again.
+key alone: while any source has the key, an import without a list does not make revoked cards good again.
 """
 
 from collections import Counter
@@ -46,10 +46,10 @@ def read_existing(data: bytes) -> dict[str, Any]:
 def combine(existing: dict[str, Any], intake: Intake) -> Combined:
     """Put what was taken into a list read by `read_existing`, or into {}; refuse what would not fit beside the rest."""
     taken = {_key(entry) for entry in intake.entries}
-    named = {_name(entry) for entry in intake.entries}
     listed = {_name(entry) for entry in intake.revocations}
     before = existing.get("keys", [])
     kept = [e for e in before if e.get("source") != intake.choices.source and _key(e) not in taken]
+    named = {_name(entry) for entry in (*kept, *intake.entries)}
     lists = [
         entry
         for entry in existing.get("revocations", [])

@@ -9,7 +9,7 @@ import binascii
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -118,10 +118,12 @@ class Intake:
         """Write down what is odd about an entry that is taken."""
         self.remarks.append(Remark(place, reason, detail[:DETAIL_CHARACTERS_MAX], issuer, kid.hex()))
 
-    def take_certificate(self, family: str, issuer: str, kid: bytes, certificate: Certificate) -> None:
+    def take_certificate(
+        self, family: str, issuer: str, kid: bytes, certificate: Certificate, usage: Sequence[str] = ()
+    ) -> None:
         """Take a signer's certificate: its key, dates and purposes, so that a terminal need not read it again.
 
-        Raises EntryRefused.
+        usage: where the family has it in something other than the key usages. Raises EntryRefused.
         """
         if certificate.is_authority:
             raise EntryRefused("authority", "an authority's certificate: it signs certificates, not codes")
@@ -135,8 +137,8 @@ class Intake:
         ended_s = self.choices.now_s - certificate.not_after_s
         if family == "hcert" and ended_s > EXPIRED_S_MAX and not self.choices.keep_expired:
             raise EntryRefused("expired", f"ended {entry['not_after']}")
-        usage = dcc_usage(certificate.usages) if family == "hcert" else []
-        self.take_key(family, issuer, kid, certificate.spki, entry | ({"usage": usage} if usage else {}))
+        usage = dcc_usage(certificate.usages) if family == "hcert" else usage
+        self.take_key(family, issuer, kid, certificate.spki, entry | ({"usage": list(usage)} if usage else {}))
 
     def take_key(self, family: str, issuer: str, kid: bytes, spki: bytes, more: Mapping[str, Any]) -> None:
         """Take a key by its DER SubjectPublicKeyInfo. Raises EntryRefused."""

@@ -5,9 +5,8 @@ signer's certificate.
 """
 
 import re
-from typing import Any
 
-from agent.core.codes.vds_nc import DOCUMENT_TYPES, PURPOSE
+from agent.core.codes.vds_nc import DOCUMENT_TYPES
 from agent.core.public_lists.dcc import take_signer
 from agent.core.public_lists.intake import (
     ENTRIES_MAX,
@@ -79,19 +78,17 @@ def _take_certificate(der: bytes, issuer: str | None, place: str, intake: Intake
     elif intake.choices.family == "vds-nc" and certificate.is_authority:
         intake.take_authority("vds-nc", require_issuer(issuer), short_hash(der), der)
     elif intake.choices.family == "vds-nc":
-        more = dates_of(certificate) | _seal_usage(certificate)
-        intake.take_key("vds-nc", require_issuer(issuer), short_hash(der), certificate.spki, more)
+        usage = _seal_usage(certificate)
+        intake.take_certificate("vds-nc", require_issuer(issuer), short_hash(der), certificate, usage)
     else:  # Aadhaar codes name no key; each is checked with every pinned one, whatever else its certificate is for
         spki = certificate.spki
         intake.take_key("aadhaar", require_issuer(issuer), short_hash(spki), spki, dates_of(certificate))
 
 
-def _seal_usage(certificate: Certificate) -> dict[str, Any]:
-    """Return what a signer of seals may sign, as an entry has it; what its certificate does not say limits nothing."""
-    if certificate.usages and PURPOSE not in certificate.usages:
-        raise EntryRefused("not-a-signer", f"its extended key usage is not {PURPOSE}")
+def _seal_usage(certificate: Certificate) -> list[str]:
+    """Return what a signer of seals may sign; without document types in its certificate, whatever there is."""
     types = certificate.document_types
     usage = sorted(kind for kind, document in DOCUMENT_TYPES.items() if document in types)
     if types and not usage:
         raise EntryRefused("not-a-signer", "a signer of other kinds of document")
-    return {"usage": usage} if usage else {}
+    return usage

@@ -252,6 +252,14 @@ def test_a_certificate_that_begins_later_than_it_was_issued_waits_for_it() -> No
     assert judge(HCERT.code(hcert_issuer.claims() | {5: NOW_S + 99}), ALL, Interval(NOW_S * MS, None)).reason == "ok"
 
 
+def test_a_beginning_that_may_lie_ahead_is_said_to_be_uncertain() -> None:
+    ends = NOW_S + 86_400
+    for nbf, unchecked in ((NOW_S + 60, {"time"}), (NOW_S + 15, set()), (NOW_S - 9, set())):
+        code = HCERT.code(hcert_issuer.claims() | {4: ends, 5: nbf})
+        verdict = judge(code, ALL, Interval(NOW_S * MS, (NOW_S + 3600) * MS))
+        assert (verdict.reason, "time" in verdict.unchecked) == ("ok", bool(unchecked)), nbf
+
+
 # --- what a verdict leaves open ---
 
 VAGUE = Interval(NOW_S * MS, None)

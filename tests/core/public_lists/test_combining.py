@@ -104,3 +104,14 @@ def test_an_import_without_lists_of_revoked_cards_makes_none_of_them_good_again(
     elsewhere = intake(source="vci")
     smart.read_directory(vci_snapshot({ISSUER: ([jwk_of(ec_key("its next"))], [])}), elsewhere)
     assert combine(first, elsewhere).value["revocations"] == []  # the key is gone, and its list with it
+
+
+def test_a_list_of_revoked_cards_stays_while_another_source_has_its_key():
+    """The source of the list drops the key that a second source brought, too: its revoked cards stay revoked."""
+    both = combine(combine({}, cards(crl(JWK, ["a"]))).value, cards(source="jwks")).value
+    assert [entry["source"] for entry in both["keys"]] == ["jwks"]
+    moved = intake(source="vci")
+    smart.read_directory(vci_snapshot({ISSUER: ([jwk_of(ec_key("its next"))], [])}), moved)
+    after = combine(both, moved).value
+    assert {entry["source"] for entry in after["keys"]} == {"jwks", "vci"}
+    assert after["revocations"] == both["revocations"] != []

@@ -55,27 +55,27 @@ def test_an_authority_of_vds_nc_is_taken_whole_a_signer_by_its_key():
 
 
 def test_a_signer_of_seals_is_pinned_for_the_documents_its_certificate_is_for():
-    def pinned(usages=(), types=()):
+    def pinned(usages=(), types=(), may_sign=True):
         known = SimpleNamespace(
-            spki=spki_of(KEY), is_authority=False, usages=frozenset(usages), document_types=frozenset(types),
-            not_before_s=NOW_S - 1, not_after_s=NOW_S + 1,
+            spki=spki_of(KEY), is_authority=False, may_sign=may_sign, usages=frozenset(usages),
+            document_types=frozenset(types), not_before_s=NOW_S - 1, not_after_s=NOW_S + 1,
         )  # fmt: skip
         one = intake(family="vds-nc", issuer="XXA")
         one.read_certificate = lambda _der: known
         pem.read(signers.pem(certificate(KEY)), one)
         return one.entries[0].get("usage") if one.entries else refused(one)[0][1]
 
-    assert pinned() is None
     assert pinned([PURPOSE]) is None
     assert pinned([PURPOSE], ["NT"]) == ["icao.test"]
     assert pinned([PURPOSE], ["NV", "NT"]) == ["icao.test", "icao.vacc"]
     assert pinned([PURPOSE], ["P"]) == "not-a-signer"
-    assert pinned(["1.3.6.1.5.5.7.3.1"]) == "not-a-signer"  # of a web server
+    assert pinned() == pinned(["1.3.6.1.5.5.7.3.1"]) == "not-for-signing"  # of anything; of a web server
+    assert pinned([PURPOSE], ["NT"], may_sign=False) == "not-for-signing"  # its key agrees on keys
 
 
 @pytest.mark.parametrize("issuer", ["australia", "Aus", "AUSS", "A1S", "AUS "])
 def test_an_issuer_that_no_seal_could_name_is_refused(issuer):
-    one = read(signers.pem(certificate(KEY)), family="vds-nc", issuer=issuer)
+    one = read(signers.pem(certificate(KEY, usages=[PURPOSE])), family="vds-nc", issuer=issuer)
     assert [r for _, r in refused(one)] == ["issuer-invalid"]
 
 
