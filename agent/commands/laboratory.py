@@ -136,5 +136,10 @@ def present(family: str, claims: Claims, *, clear: bool) -> dict[str, object]:
     if claims.item is not None:
         shown["item"] = claims.item
     for fact in describe(family, claims):
-        shown[fact.name] = fact.value if clear else printable(f"{fact.value[:1]}…" if fact.is_personal else fact.value)
+        shown[fact.name] = fact.value if clear else _masked(fact.value) if fact.is_personal else printable(fact.value)
     return shown
+
+
+def _masked(text: str) -> str:
+    """Return a text's first character, whatever it is, as one."""
+    return f"{text[:1] if text[:1].isprintable() else '?'}…"
