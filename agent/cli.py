@@ -5,6 +5,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 COMMANDS = {
     "run": "run the agent",
@@ -37,6 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.command == "run":
         status: int = args.run(args)
         return status
+    if sys.stdout is None:  # started with its output closed (`>&-`): what is said goes nowhere
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     try:
         status = args.run(args)
         sys.stdout.flush()

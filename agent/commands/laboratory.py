@@ -105,7 +105,7 @@ def choose(scans: list[Scan]) -> int:
 
 def printable(text: str) -> str:
     """Return a text in which nothing steers the terminal: a code's own words may hold escape sequences."""
-    return "".join(c if c.isprintable() else f"⟨U+{ord(c):04X}⟩" for c in text)
+    return text if text.isprintable() else "".join(c if c.isprintable() else f"⟨U+{ord(c):04X}⟩" for c in text)
 
 
 def present(family: str, claims: Claims, *, clear: bool) -> dict[str, object]:
@@ -117,7 +117,7 @@ def present(family: str, claims: Claims, *, clear: bool) -> dict[str, object]:
     if claims.type is not None:
         shown["type"] = _TYPES[claims.type]
     if claims.issuer is not None:
-        shown["issuer"] = claims.issuer if clear else _printable(claims.issuer)
+        shown["issuer"] = claims.issuer if clear else printable(claims.issuer)
     if claims.key_id is not None:
         shown["kid"] = claims.key_id.hex()
     if claims.issued_at_s is not None:
@@ -136,9 +136,10 @@ def present(family: str, claims: Claims, *, clear: bool) -> dict[str, object]:
     if claims.item is not None:
         shown["item"] = claims.item
     for fact in describe(family, claims):
-        shown[fact.name] = fact.value if clear else _printable(f"{fact.value[:1]}…" if fact.is_personal else fact.value)
+        shown[fact.name] = fact.value if clear else _masked(fact.value) if fact.is_personal else printable(fact.value)
     return shown
 
 
-def _printable(text: str) -> str:
-    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
+def _masked(text: str) -> str:
+    """Return a text's first character, whatever it is, as one."""
+    return f"{text[:1] if text[:1].isprintable() else '?'}…"

@@ -234,6 +234,8 @@ def run(args: argparse.Namespace) -> int:
     except TrustListInvalid as error:
         print(f"scanward verify: {args.trust}: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        raise  # whoever reads the verdicts has seen enough: no fault of a file (agent/cli.py)
     except OSError as error:
         print(f"scanward verify: {error.strerror or error}", file=sys.stderr)
         return 2

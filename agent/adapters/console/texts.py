@@ -88,7 +88,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "平台暂时无法核验此码，请稍候再扫，或到人工窗口。",
         "The platform cannot check this code now. Please scan again in a moment, or go to the desk.",
     ),
-    "policy": ("此码不能用于本环节。", "This code cannot be used for this step."),
+    "policy": (
+        "此码不能用于本环节，请到人工窗口。",
+        "This code cannot be used for this step. Please go to the desk.",
+    ),
     "decode.parts": (
         "这些码不属于同一张卡，请把卡上的码依次重新出示。",
         "These codes are not of one card. Please show all codes of the card again, one by one.",

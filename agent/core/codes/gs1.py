@@ -29,6 +29,7 @@ from agent.core.codes.gs1_identifiers import (
     require_value,
 )
 from agent.core.codes.gs1_symbol import GS1_AIMS
+from agent.core.codes.near_secrets import is_shaped_like_secret
 from agent.core.scan import Scan
 from agent.core.time_interval import Interval
 from agent.core.trust_list import Trust
@@ -184,11 +185,13 @@ def _claims(elements: Elements, text: str, now: Interval) -> tuple[Claims, Expir
     for one, other in _EXCLUDED:
         if one in said and other in said:
             raise Refused("decode.gs1-pair", detail=f"AI {one} and AI {other} exclude each other")
-    item, is_single = _item(said)
-    if item is None and not _PEOPLE & said.keys():
+    # A reader may say GS1 of a payment code: AI 253 or 255 and 13 digits or more look like Alipay's, and prove nothing.
+    is_secret = is_shaped_like_secret(text.encode("ascii"))
+    item, is_single = (None, False) if is_secret else _item(said)
+    if item is None and not is_secret and not _PEOPLE & said.keys():
         raise Refused("decode.gs1-no-key", detail="no AI says what the code is about (01, 00, 8004, ...)")
     expiry = _expiry(said, now)
-    content = tuple((ai, _shown(ai, value, now)) for ai, value in elements)
+    content = () if is_secret else tuple((ai, _shown(ai, value, now)) for ai, value in elements)
     return (
         Claims(
             expires_at_s=expiry.certain_s if expiry else None,

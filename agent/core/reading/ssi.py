@@ -54,6 +54,7 @@ class SsiAssembler:
         self._timeout_ms = timeout_ms
         self._pending = bytearray()
         self._fed_at_ms = 0
+        self._begun_at_ms = 0  # when the first byte of the packet that is arriving, or just came, was read
         self._is_lost = False  # damage: all until a gap belongs to it
         self._naks = 0  # asked to send again, and nothing good came since
         self._asked_at_ms = 0
@@ -90,6 +91,8 @@ class SsiAssembler:
         self._fed_at_ms = at_ms
         if self._is_lost:
             return []
+        if not self._pending:
+            self._begun_at_ms = at_ms
         self._pending += data
         pieces: list[Piece] = []
         while self._pending:
@@ -105,6 +108,7 @@ class SsiAssembler:
                 break
             del self._pending[: len(whole)]
             pieces += self._take(whole[1], whole[2], whole[3], whole[4:size])
+            self._begun_at_ms = at_ms
         return pieces
 
     def idle(self, at_ms: int) -> list[Piece]:
@@ -200,7 +204,9 @@ class SsiAssembler:
     def _is_late(self) -> bool:
         if self._message is None or self._last is None:
             return False
-        return self._fed_at_ms - self._last[1] >= self._timeout_ms
+        # By its first byte: at 4,800 bits a second a full packet takes half a second by itself. A short timeout_ms is
+        # about bytes; between packets the scanner waits for our answer and thinks.
+        return self._begun_at_ms - self._last[1] >= max(self._timeout_ms, SCAN_TIMEOUT_MS)
 
     def _is_last(self, body: bytes) -> bool:
         return self._last is not None and body == self._last[0] and self._fed_at_ms - self._last[1] < DOUBLE_MS

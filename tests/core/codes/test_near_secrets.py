@@ -1,14 +1,16 @@
 """What might be a secret although no family claims it is shown to nobody, not even to people who ask."""
 
 import json
+import re
 import string
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
 from agent.commands.laboratory import present
 from agent.core.codes import recognise
-from agent.core.codes.near_secrets import DIGITS_MIN
+from agent.core.codes.near_secrets import DIGITS_MIN, is_shaped_like_secret
 from agent.core.scan import Scan
 from agent.core.verification import is_bearer, verify
 from fakes.ehc_issuer import NOW, scan_of
@@ -58,3 +60,26 @@ def test_what_has_too_few_digits_for_a_secret_can_be_looked_at(text):
     assert verdict.family == "unknown"
     assert sum(character in string.digits for character in text) < DIGITS_MIN
     assert present("unknown", verdict.claims, clear=True)["text"] == text
+
+
+@pytest.mark.parametrize("text", ["2531234567890128", "255123456789012834567", "2531234567890128345678"])
+def test_a_payment_code_that_reads_as_gs1_is_no_item_and_shown_to_nobody(text):
+    assert is_shaped_like_secret(text.encode())
+    verdict = verify(recognise(scan_of(f"]C1{text}")), None, NOW)
+    assert (verdict.family, verdict.claims.item, verdict.claims.is_single) == ("gs1", None, False)
+    assert verdict.claims.text == text.encode()  # sealed in the record
+    assert text[3:] not in json.dumps(present(verdict.family, verdict.claims, clear=True))
+
+
+PAGE = Path(__file__).parents[3] / "agent/adapters/console/pages/pending.js"
+
+
+@pytest.mark.parametrize("family", [*sorted(SECRETS), "national"])
+def test_the_staff_page_takes_every_secret_out_of_its_field_of_packages(family):
+    patterns = re.findall(r"^const PATIENTS\w* = /(.+)/;", PAGE.read_text(), re.MULTILINE)
+    assert len(patterns) == 2
+    text = SECRETS.get(family, "1122" * 16)
+    assert any(re.search(pattern, text, re.ASCII) for pattern in patterns)
+    assert not any(
+        re.search(pattern, package) for pattern in patterns for package in ("81234567890123456789", "LOT-25")
+    )

@@ -146,6 +146,20 @@ def test_what_comes_late_in_a_message_and_not_as_sent_again_is_another_message()
     assert assembler.feed(decode(b"two", AGAIN), 2_000) == [scan(b"onetwo")], "its first try did not arrive at all"
 
 
+@pytest.mark.parametrize(
+    ("baud", "timeout_ms"), [(1200, 500), (2400, 500), (4800, 500), (9600, 500), (115200, 500), (115200, 20)]
+)
+def test_a_slow_line_or_scanner_brings_a_message_of_several_packets_whole(baud: int, timeout_ms: int) -> None:
+    code = bytes(65 + at % 26 for at in range(600))
+    assembler, now_ms, pieces = SsiAssembler(timeout_ms=timeout_ms), 0.0, list[Piece]()
+    for at in range(0, len(code), 250):
+        for byte in decode(code[at : at + 250], MORE if at + 250 < len(code) else 0):
+            now_ms += 10_000 / baud
+            pieces += assembler.feed(bytes([byte]), int(now_ms))
+        now_ms += 50  # the scanner waits for our answer
+    assert pieces == [scan(code)]
+
+
 def test_a_scanner_that_does_not_send_again_has_its_message_refused_to_the_end() -> None:
     assembler = SsiAssembler()
     assembler.feed(decode(b"one", MORE)[:-1] + b"\x00", 0)

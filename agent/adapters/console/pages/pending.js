@@ -6,7 +6,8 @@ import { make, mark, word } from "/assets/staff-view.js";
 
 const ITEM = /^[0-9A-Za-z./-]{4,64}$/;
 // A patient's codes, by their looks (agent/core/requests.py, require_items): they never go into the record in clear.
-const PATIENTS = /^(1[0-5]\d{16}|(2[5-9]|30)\d{14,22}|62\d{17}|424\d{25}|[1-9]\d{16}[Xx]|[0-9A-Fa-f]{64})$/;
+const PATIENTS = /^(1[0-5]\d{16}|(2[5-9]|30)\d{14,22}|62\d{17}|424\d{25}|[0-9A-Fa-f]{64})$/;
+const PATIENTS_ID = /^[1-9]\d{5}(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])\d{3}[\dXx]$/; // its check digit aside
 const ITEMS_MAX = 200;
 const CARDS_MAX = 30;
 const DECISIONS_KEPT_MAX = 100;
@@ -175,7 +176,7 @@ class Card {
   async add_item(submit) {
     submit.preventDefault();
     const item = this.input.value.trim();
-    const is_patients = PATIENTS.test(item);
+    const is_patients = PATIENTS.test(item) || PATIENTS_ID.test(item);
     if (is_patients) this.input.value = ""; // nor stay on the screen
     const fault = is_patients ? "item_secret" : !ITEM.test(item) ? "item_bad" : this.items.includes(item) ? "item_twice"
       : this.items.length >= ITEMS_MAX ? "items_full" : "";
