@@ -11,8 +11,6 @@ from itertools import pairwise
 
 REVOKED_BYTES_MAX = 16 * 1024 * 1024  # 2 million entries
 REVOKED_PREFIX_BYTES = 8
-_CARD = hashlib.sha256(b"card")  # a copy costs half of a new one: OpenSSL looks the algorithm up anew
-_DCC = hashlib.sha256(b"dcc")
 _STARTS = 4_096
 _REST_BITS = 52
 
@@ -27,25 +25,27 @@ class RevocationList:
     A look-up is a binary search among those that share its first 12 bits: 244 of a million.
     """
 
-    __slots__ = ("_kids", "_prefixes", "_starts")
+    __slots__ = ("_card", "_dcc", "_kids", "_prefixes", "_starts")
 
     def __init__(self, prefixes: "array[int]") -> None:
         self._prefixes = prefixes
         self._starts = [bisect_left(prefixes, first << _REST_BITS) for first in range(_STARTS + 1)]
         self._kids: dict[tuple[str, bytes], bool] = {}  # answers given, one for each trusted key in use
+        self._card = hashlib.sha256(b"card")  # a copy costs half of a new one: OpenSSL looks the algorithm up anew
+        self._dcc = hashlib.sha256(b"dcc")
 
     def __len__(self) -> int:
         return len(self._prefixes)
 
     def has_card(self, card: bytes) -> bool:
         """Say whether the card of these 32 raw bytes is revoked."""
-        digest = _CARD.copy()
+        digest = self._card.copy()
         digest.update(card)
         return self._has(digest.digest())
 
     def has_dcc(self, hash_: bytes) -> bool:
         """Say whether a health certificate is revoked by one of its hashes, 16 bytes as the EU's lists have them."""
-        digest = _DCC.copy()
+        digest = self._dcc.copy()
         digest.update(hash_)
         return self._has(digest.digest())
 
