@@ -147,7 +147,9 @@ class Intake:
 
     def take_authority(self, family: str, issuer: str, kid: bytes, der: bytes) -> None:
         """Take an authority's certificate whole: it has to vouch for signers. Raises EntryRefused."""
-        spki = self.certificate(der).spki
+        certificate = self.certificate(der)
+        dates_of(certificate)  # a terminal that reads it would refuse dates that are none
+        spki = certificate.spki
         alg = next((name for oid, name in _CURVES.items() if oid in spki), None)
         if alg is None:
             alg = "ES256" if _EC_PUBLIC_KEY in spki else "RS256"  # a name only: an authority verifies no code

@@ -54,6 +54,14 @@ def test_an_authority_of_vds_nc_is_taken_whole_a_signer_by_its_key():
         ]
 
 
+@pytest.mark.parametrize("is_authority", [True, False])
+def test_a_certificate_that_ends_before_it_begins_is_refused(is_authority):
+    der = certificate(KEY, usages=["2.23.136.1.1.14.2"], is_authority=is_authority)
+    inverted = der.replace(b"360101000000Z", b"250101000000Z")
+    assert inverted != der
+    assert refused(read(signers.pem(inverted), family="vds-nc", issuer="XXA")) == [("[0]", "dates-inverted")]
+
+
 def test_a_signer_of_seals_is_pinned_for_the_documents_its_certificate_is_for():
     def pinned(usages=(), types=(), may_sign=True):
         known = SimpleNamespace(
