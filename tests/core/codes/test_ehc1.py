@@ -102,9 +102,8 @@ def test_no_changed_character_of_a_text_is_verified() -> None:
 
 @given(st.text(max_size=300) | st.text(" $%*+-./:0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", max_size=400))
 def test_no_text_raises_and_none_is_verified(text: str) -> None:
-    for candidate in (text, "EHC1:" + text):
-        data = candidate.encode("utf-8", "surrogatepass")
-        assert verify(recognise(scan_of(data)), TRUST, NOW).outcome is Outcome.REFUSED
+    assert judge(text).outcome is not Outcome.VERIFIED  # sixteen digits are a payment code: nothing proves it
+    assert judge("EHC1:" + text).outcome is Outcome.REFUSED
 
 
 @given(st.binary(max_size=200), st.sampled_from([b"", b"\xd2\x84", b"\xd2\x84\x4d\xa2\x01\x26\x04\x48"]))

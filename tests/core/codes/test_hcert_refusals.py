@@ -201,9 +201,9 @@ def test_no_changed_character_of_a_text_is_verified_but_in_deflates_padding() ->
 
 @given(st.text(max_size=300) | st.text(ALPHABET, max_size=400))
 def test_no_text_raises_and_none_is_verified(text: str) -> None:
-    for candidate in (text, "HC1:" + text, "HC2:" + text):
-        data = candidate.encode("utf-8", "surrogatepass")
-        assert verify(recognise(scan_of(data)), TRUST, NOW).outcome is Outcome.REFUSED
+    assert judge(text).outcome is not Outcome.VERIFIED  # sixteen digits are a payment code: nothing proves it
+    for candidate in ("HC1:" + text, "HC2:" + text):
+        assert judge(candidate).outcome is Outcome.REFUSED
 
 
 @given(
