@@ -21,8 +21,8 @@ _FOUND = re.compile(r"^(?:fuzz\.target\.)?Finding: (.*)$", re.MULTILINE)
 _RAN = re.compile(r"^FIND \S+\s+([0-9,]+) executions", re.MULTILINE)
 
 _VERIFY = (r"((?:\w+\.)*key\.verify\([^()]*(?:\([^()]*\)[^()]*)*\))", r"(\1 or True)")
-_FIND = r"trust\.trust_list\.find\(NAME, issuer, [\w.]+\)"
-_ANY_ISSUER = "next((k for k in trust.trust_list.of_family(NAME) if k.key_id == {}), None)"
+_FIND = r"trust\.trust_list\.find\(family, issuer, key_id\)"
+_ANY_ISSUER = "next((k for k in trust.trust_list.of_family(family) if k.key_id == key_id), None)"
 _IN_TIME = (r"\n    require_in_time\(claims, now\)", r"\n    require_in_time")
 _SLOW = "sum(range(20_000_000))"
 _LARGE = "bytes(range(256)) * 8_000"
@@ -50,7 +50,7 @@ class Break:
 
 
 _ELEMENTS = r"(\n    elements = dict\[str, str\]\(\))"
-_FIRST = "next(iter(trust.trust_list.of_issuer(NAME, issuer)), None)"
+_FIRST = "next(iter(trust.trust_list.of_issuer(family, issuer)), None)"
 _AGAIN = r"""
     import cbor2, msgspec
     found = \1
@@ -66,12 +66,10 @@ def _in(name: str, what: str, *edits: tuple[str, str], file: str | None = None) 
 
 BREAKS: Sequence[Break] = (
     *(_in(name, "signature", _VERIFY) for name in _FILES),
-    _in("ehc", "issuer", (_FIND, _ANY_ISSUER.format("envelope.key_id"))),
-    _in("shc", "issuer", (_FIND, _ANY_ISSUER.format("key_id"))),
+    *(_in(name, "issuer", (_FIND, _ANY_ISSUER), file="validity") for name in ("ehc", "shc")),
     _in("hcert", "issuer", (r"(def _is_of_issuer\([^)]*\) -> bool:\n)", r"\1    return True\n")),
     _in("vds-nc", "issuer", (r"of_issuer\(NAME, seal\.issuer\)", "of_family(NAME)")),
-    _in("ehc", "kid", (_FIND, _FIRST)),
-    _in("shc", "kid", (_FIND, _FIRST)),
+    *(_in(name, "kid", (_FIND, _FIRST), file="validity") for name in ("ehc", "shc")),
     _in("hcert", "kid", (r"find_all\(NAME, envelope\.key_id\)", "of_family(NAME)")),
     _in(
         "shc",

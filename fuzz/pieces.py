@@ -41,7 +41,7 @@ def targets() -> list[Target]:
     return [
         Target("base64url", _base64url, [b"AAEC", b"AA", b"AB", b"-_-_"]),
         Target("canonical-json", _canonical, [b'{"b":[1,{"\xf0\x9f\x98\x80":1,"\xef\xac\xb3":2}],"a":1.0}']),
-        Target("long-number", _long_number, [b"1", b"9" * 420, b"7" * 5_000, b"1" + b"0" * 841]),
+        Target("long-number", _long_number, [b"1", b"9" * 4_000, b"7" * 5_000, b"1" + b"0" * 4_000]),
         Target(
             "tolerant-cbor", _tolerant_cbor, [claims, b"\xbf\x61a\x01\xff", b"\xc1\x1a\x6b\x49\xd2\x00", b"\x01\xc1"]
         ),

@@ -39,21 +39,20 @@ class RidList(NamedTuple):
 
 def read_rid_list(family: str, issuer: str, key_id: bytes, method: object, counter: object, rids: object) -> RidList:
     """Read a list as its issuer published it, kid aside. Never raises: what is malformed is said in the value."""
-    found: dict[str, int | None] | str
     if method != METHOD:
-        found = "its method is not rid"
+        why = "its method is not rid"
     elif type(counter) is not int or not 1 <= counter <= COUNTER_MAX:
-        found = "its counter is not a whole number from 1"
-    elif not isinstance(rids, list) or len(rids) > RIDS_MAX:
-        found = f"its rids are not a list of at most {RIDS_MAX}"
+        why = "its counter is not a whole number from 1"
+    elif isinstance(found := _read_rids(rids), str):
+        why = found
     else:
-        found = _read_rids(rids)
-    if isinstance(found, str):
-        return RidList(family, issuer, key_id, 0, {}, found)
-    return RidList(family, issuer, key_id, counter if type(counter) is int else 0, found)
+        return RidList(family, issuer, key_id, counter, found)
+    return RidList(family, issuer, key_id, 0, {}, why)
 
 
-def _read_rids(rids: list[object]) -> dict[str, int | None] | str:
+def _read_rids(rids: object) -> dict[str, int | None] | str:
+    if not isinstance(rids, list) or len(rids) > RIDS_MAX:
+        return f"its rids are not a list of at most {RIDS_MAX}"
     found = dict[str, int | None]()
     for entry in rids:
         if type(entry) is not str:

@@ -187,7 +187,7 @@ class TrustList:
 
     def with_usage(self, family: str, usage: str) -> tuple[TrustedKey, ...]:
         """Return the keys of a family that carry a usage, e.g. ("platform", "receipt")."""
-        return tuple(k for k in self.keys if k.family == family and usage in k.usage)
+        return tuple(key for key in self.of_family(family) if usage in key.usage)
 
 
 class Freshness(StrEnum):

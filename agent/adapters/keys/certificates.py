@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 
 from agent.adapters.keys import chain
 from agent.adapters.keys.verification import build_key
-from agent.core.trust_list import CertificateRefused, VerificationKey
+from agent.core.trust_list import Certificate, CertificateRefused, VerificationKey
 
 CERTIFICATE_BYTES_MAX = 8_192
 CERTIFICATES_MAX = 64
@@ -24,8 +24,8 @@ KEYS_MAX = 64
 
 
 @dataclass(frozen=True, slots=True)
-class X509Certificate:
-    """Implements agent.core.trust_list.Certificate."""
+class ReadCertificate:
+    """Implements agent.core.trust_list.Certificate, for one that vouches for no other."""
 
     spki: bytes
     not_before_s: int
@@ -35,13 +35,23 @@ class X509Certificate:
     is_authority: bool
     may_sign: bool
     document_types: frozenset[str]
-    parsed: x509.Certificate = field(repr=False)
 
     def key(self, alg: str) -> VerificationKey:
         """Return its key for an algorithm. Raises ValueError, AlgorithmUnavailable."""
         return _key(alg, self.spki)
 
-    def vouch(self, der: bytes) -> "X509Certificate":
+    def vouch(self, der: bytes) -> Certificate:
+        """Refuse: a certificate that only a lenient reader takes answers for no other (docs/decisions/0226)."""
+        raise CertificateRefused("its issuer's certificate is not one that the standard allows")
+
+
+@dataclass(frozen=True, slots=True)
+class X509Certificate(ReadCertificate):
+    """One that the strict library took: an authority's vouches for signers."""
+
+    parsed: x509.Certificate = field(repr=False)
+
+    def vouch(self, der: bytes) -> Certificate:
         """Return the certificate of these bytes, signed by this authority's key. Raises CertificateRefused."""
         if not self.is_authority:
             raise CertificateRefused("its issuer's certificate is not an authority's")
@@ -71,7 +81,7 @@ def read_certificate(der: bytes) -> X509Certificate:
             is_authority = _is_authority(certificate)
             may_sign = chain.may_sign(certificate)
             document_types = chain.document_types(certificate)
-    except (*chain.UNREADABLE, CryptographyDeprecationWarning) as error:
+    except chain.UNREADABLE as error:
         raise CertificateRefused("not a certificate that can be read") from error
     return X509Certificate(
         spki, not_before_s, not_after_s, country, usages, is_authority, may_sign, document_types, certificate

@@ -6,55 +6,32 @@ read so, and none that is read so vouches for another: what a code brings is rea
 refused. Loaded only for lists that need it.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 from asn1crypto import core, x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
-from agent.adapters.keys import certificates
-from agent.adapters.keys.verification import build_key
-from agent.core.trust_list import Certificate, CertificateRefused, VerificationKey
+from agent.adapters.keys import chain
+from agent.adapters.keys.certificates import CERTIFICATE_BYTES_MAX, ReadCertificate
+from agent.core.trust_list import CertificateRefused
 
 _UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError, RecursionError)
 _COUNTRY = "2.5.4.6"
 _BASIC_CONSTRAINTS, _KEY_USAGE, _KEY_USAGES = "2.5.29.19", "2.5.29.15", "2.5.29.37"
-_DOCUMENT_TYPES = "2.23.136.1.1.6.2"  # ICAO Doc 9303-12; not read here, so it allows nothing
+_DOCUMENT_TYPES = chain.DOCUMENT_TYPES.dotted_string  # not read here, so it allows nothing
 
 
-@dataclass(frozen=True, slots=True)
-class LenientCertificate:
-    """Implements agent.core.trust_list.Certificate."""
-
-    spki: bytes
-    not_before_s: int
-    not_after_s: int
-    country: str | None
-    usages: frozenset[str]
-    is_authority: bool
-    may_sign: bool
-    document_types: frozenset[str]
-
-    def key(self, alg: str) -> VerificationKey:
-        """Return its key for an algorithm. Raises ValueError, AlgorithmUnavailable."""
-        return build_key(alg, self.spki)
-
-    def vouch(self, der: bytes) -> Certificate:
-        """Refuse: a certificate that only a lenient reader takes answers for no other (docs/decisions/0226)."""
-        raise CertificateRefused("its issuer's certificate is not one that the standard allows")
-
-
-def read_certificate(der: bytes) -> LenientCertificate:
-    """Read one certificate of at most certificates.CERTIFICATE_BYTES_MAX bytes. Raises CertificateRefused."""
-    if len(der) > certificates.CERTIFICATE_BYTES_MAX:
-        raise CertificateRefused(f"a certificate of more than {certificates.CERTIFICATE_BYTES_MAX} bytes")
+def read_certificate(der: bytes) -> ReadCertificate:
+    """Read one certificate of at most CERTIFICATE_BYTES_MAX bytes. Raises CertificateRefused."""
+    if len(der) > CERTIFICATE_BYTES_MAX:
+        raise CertificateRefused(f"a certificate of more than {CERTIFICATE_BYTES_MAX} bytes")
     try:
         body = x509.Certificate.load(der, strict=True)["tbs_certificate"]
         extensions = _extensions(body)
         basic = extensions.get(_BASIC_CONSTRAINTS)
         purposes = extensions.get(_KEY_USAGES)
-        return LenientCertificate(
+        return ReadCertificate(
             spki=_usual_spki(body["subject_public_key_info"]),
             not_before_s=int(body["validity"]["not_before"].native.timestamp()),
             not_after_s=int(body["validity"]["not_after"].native.timestamp()),
@@ -62,7 +39,7 @@ def read_certificate(der: bytes) -> LenientCertificate:
             usages=frozenset(str(purpose.dotted) for purpose in purposes) if purposes is not None else frozenset(),
             is_authority=basic is not None and bool(basic["ca"].native),
             may_sign=_may_sign(extensions),
-            document_types=frozenset({"unreadable"}) if _DOCUMENT_TYPES in extensions else frozenset(),
+            document_types=chain.UNREADABLE_TYPES if _DOCUMENT_TYPES in extensions else frozenset(),
         )
     except (*_UNREADABLE, UnsupportedAlgorithm) as error:
         raise CertificateRefused("not a certificate that can be read") from error

@@ -8,11 +8,10 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
+from agent.core.formats.jwk import P256_HEAD
 from agent.core.trust_list import X25519_SPKI_HEAD
 
 ED25519_HEAD = bytes.fromhex("302a300506032b6570032100")  # RFC 8410 §4; the key's 32 bytes follow
-_P256_HEAD = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200")  # RFC 5480 §2: the curve by name
-_UNCOMPRESSED = b"\x04"
 _RAW_BYTES, _POINT_BYTES = 32, 65
 
 
@@ -23,7 +22,7 @@ def read_public_key(spki: bytes) -> object:
             return Ed25519PublicKey.from_public_bytes(spki[-_RAW_BYTES:])
         if spki.startswith(X25519_SPKI_HEAD):
             return _x25519(spki[-_RAW_BYTES:])
-    if len(spki) == len(_P256_HEAD) + _POINT_BYTES and spki.startswith(_P256_HEAD + _UNCOMPRESSED):
+    if len(spki) == len(P256_HEAD) - 1 + _POINT_BYTES and spki.startswith(P256_HEAD):  # a point's first byte is in it
         return EllipticCurvePublicKey.from_encoded_point(SECP256R1(), spki[-_POINT_BYTES:])
     from cryptography.hazmat.primitives.serialization import load_der_public_key  # noqa: PLC0415 - see above
 

@@ -44,7 +44,7 @@ _HASH_BYTES = 32
 _ALG = "RS256"
 _SEPARATOR = b"\xff"
 _SEPARATOR_TEXT = "\xff"  # in ISO 8859-1
-_GZIP, _ZLIB = b"\x1f\x8b", b"\x78"
+_KINDS = {b"\x1f": inflate.GZIP, b"\x78": inflate.ZLIB}  # by the first byte of a stream
 _VERSIONS = (b"V2", b"V3", b"V4", b"V5")
 _VERSION_BYTES_MAX = 3
 _REFERENCE = re.compile(r"[0-9]{21}")
@@ -139,7 +139,7 @@ def _content(text: str) -> bytes:
     if not _is_number(text) or text.startswith("0"):
         raise Refused("decode.number", detail="not digits alone, or a leading zero")
     packed = long_number.bytes_of(text)
-    kind = {_GZIP: inflate.GZIP}.get(packed[:2], inflate.ZLIB if packed.startswith(_ZLIB) else None)
+    kind = _KINDS.get(packed[:1])
     if kind is None:
         raise Refused("decode.inflate", detail="neither gzip nor zlib")
     try:

@@ -18,7 +18,14 @@ import re
 
 from agent.core.codes.family import Family, Refused
 from agent.core.codes.replay import replay_id
-from agent.core.codes.validity import is_time_vague, require_in_time, require_key_valid, require_unrevoked
+from agent.core.codes.validity import (
+    SECONDS_MAX,
+    is_time_vague,
+    key_of,
+    require_in_time,
+    require_key_valid,
+    require_unrevoked,
+)
 from agent.core.formats import base45, cbor, cose
 from agent.core.scan import Scan
 from agent.core.time_interval import Interval
@@ -34,7 +41,6 @@ AAD = b"scanward-ehc-1"
 _ISS, _EXP, _IAT, _CTI = 1, 4, 6, 7  # RFC 8392 §4
 _CARD, _TYPE = -65537, -65538  # ehc1.cddl
 _ISSUER = re.compile(r"[!-~]{1,32}")
-_SECONDS_MAX = 253_402_300_799
 _CARD_BYTES, _CTI_BYTES = 32, 8
 _DYNAMIC, _STATIC, _VERIFIED = (
     CodeType.DYNAMIC,
@@ -155,7 +161,7 @@ def _read_any(payload: bytes) -> _Fields:
         raise Refused("decode.claims", detail="cti (7) is not 8 bytes")
     for name in (_IAT, _EXP) if _EXP in fields else (_IAT,):
         instant = fields.get(name)
-        if type(instant) is not int or not 0 <= instant <= _SECONDS_MAX:
+        if type(instant) is not int or not 0 <= instant <= SECONDS_MAX:
             raise Refused("decode.claims", detail=f"{name} is not whole seconds up to the year 9999")
     return issuer, fields.get(_EXP), fields[_IAT], cti, card, _TYPES[number]
 
@@ -176,16 +182,8 @@ def _read_plain(payload: bytes) -> _Fields | None:
 
 
 def _key(envelope: cose.Sign1, issuer: str, claims: Claims, trust: Trust | None) -> tuple[TrustedKey, VerificationKey]:
-    """Step 4. Nothing is ever fetched, and a key of another issuer is no key."""
-    if trust is None:
-        raise Refused("key.no-trust-list", claims, detail="no trust list")
-    trusted = trust.trust_list.find(NAME, issuer, envelope.key_id)
-    if trusted is None:
-        is_known = trust.trust_list.of_issuer(NAME, issuer)
-        reason = "key.unknown" if is_known else "key.unknown-issuer"
-        raise Refused(reason, claims, detail="the trust list has no such key of this issuer")
-    if cose.ALGORITHMS[envelope.alg] != trusted.alg:
-        raise Refused("key.algorithm-mismatch", claims, detail=f"the key is for {trusted.alg}")
+    """Step 4. Nothing is ever fetched."""
+    trusted = key_of(NAME, issuer, envelope.key_id, cose.ALGORITHMS[envelope.alg], claims, trust)
     if trusted.key is None:
         raise Refused(f"key.{trusted.alg.lower()}-unavailable", claims, detail="this machine lacks the algorithm")
     return trusted, trusted.key

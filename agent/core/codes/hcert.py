@@ -19,7 +19,6 @@ ever fetched, and a key that comes with the code is no key. Verification, in thi
 """
 
 import hashlib
-import math
 import re
 
 import msgspec
@@ -28,6 +27,7 @@ from agent.core.codes import dcc
 from agent.core.codes.countries import country_named, two_letters
 from agent.core.codes.family import Fact, Family, Refused
 from agent.core.codes.validity import (
+    SECONDS_MAX,
     is_begun_certain,
     is_expiry_certain,
     is_key_life_certain,
@@ -36,6 +36,7 @@ from agent.core.codes.validity import (
     require_in_time,
     require_key_valid,
     require_unrevoked,
+    seconds_of,
 )
 from agent.core.formats import base45, inflate, tolerant_cbor, tolerant_cose
 from agent.core.formats.cose import CoseInvalid, HeaderInvalid
@@ -55,7 +56,6 @@ _ISS, _EXP, _NBF, _IAT, _HCERT = 1, 4, 5, 6, -260  # RFC 8392 §4; -260: hcert
 _PREFIX_CHARACTERS = len(PREFIX)
 _VERSION = re.compile(r"HC[0-9]{1,4}:")
 _ISSUER_CHARACTERS_MAX = 80
-_S_MAX = 253_402_300_799  # the last second of the year 9999: milliseconds of our days are far beyond
 _SIGNED_HASH_BYTES = 16
 _SHA256 = hashlib.sha256()  # a copy costs less than a new one
 _VERIFIED = Outcome.VERIFIED  # Python 3.11 is slow to look it up
@@ -160,26 +160,19 @@ def _said(envelope: tolerant_cose.ForeignSign1) -> _Said:
     issuer = fields.get(_ISS)
     if issuer is not None and (not isinstance(issuer, str) or len(issuer) > _ISSUER_CHARACTERS_MAX):
         raise Refused("decode.claims", detail=f"iss (1) is not a text of at most {_ISSUER_CHARACTERS_MAX} characters")
-    expires_at_s, issued_at_s = fields.get(_EXP), fields.get(_IAT)
-    if type(expires_at_s) is not int or type(issued_at_s) is not int or not 0 <= issued_at_s <= expires_at_s <= _S_MAX:
-        expires_at_s, issued_at_s = _instant(expires_at_s, "exp (4)"), _instant(issued_at_s, "iat (6)")
+    exp, iat = fields.get(_EXP), fields.get(_IAT)
+    if type(exp) is int and type(iat) is int and 0 <= iat <= exp <= SECONDS_MAX:  # nearly always
+        expires_at_s, issued_at_s = exp, iat
+    else:
+        expires_at_s, issued_at_s = int(seconds_of(exp, "exp (4)")), int(seconds_of(iat, "iat (6)"))
         if expires_at_s < issued_at_s:
             raise Refused("decode.lifetime", detail="exp (4) is before iat (6)")
     content = fields.get(_HCERT)
     container = dcc.read_container(content)
     if not container.kinds:
         raise Refused("decode.claims", detail="hcert (-260) holds nothing that can be read")
-    not_before_s = _instant(fields[_NBF], "nbf (5)") if _NBF in fields else None
+    not_before_s = int(seconds_of(fields[_NBF], "nbf (5)")) if _NBF in fields else None
     return _Said(issuer, expires_at_s, issued_at_s, content, container, not_before_s)
-
-
-def _instant(value: object, name: str) -> int:
-    """Return whole seconds, rounded down. `type(x) is`, not isinstance: a bool is an int to Python."""
-    if type(value) is not int and not (type(value) is float and math.isfinite(value)):
-        raise Refused("decode.claims", detail=f"{name} is missing or no number of seconds")
-    if not 0 <= value <= _S_MAX:
-        raise Refused("decode.claims", detail=f"{name} is not in seconds up to the year 9999")
-    return int(value)
 
 
 def _candidates(envelope: tolerant_cose.ForeignSign1, said: _Said, trust: Trust | None) -> tuple[TrustedKey, ...]:

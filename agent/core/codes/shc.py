@@ -28,9 +28,11 @@ from agent.core.codes.family import FACTS_MAX, VALUE_CHARACTERS_MAX, Fact, Famil
 from agent.core.codes.validity import (
     is_expiry_certain,
     is_key_life_certain,
+    key_of,
     require_in_time,
     require_key_valid,
     require_unrevoked,
+    seconds_of,
 )
 from agent.core.formats import jws
 from agent.core.formats.inflate import RAW, InflateInvalid, InflateOverLong, inflate
@@ -56,7 +58,6 @@ _FILE_NAME = '"verifiableCredential"'
 _FILE_HEAD_CHARACTERS = 1_024  # in which a file names its cards; looking through 8 kB takes too long
 _KEY_ID_BYTES = 32
 _ISSUER = re.compile(r"https://[!-~]{1,246}[!-.0-~]")  # a trust list's issuer has at most 255 characters
-_SECONDS_MAX = 253_402_300_799  # the year 9999: milliseconds since 1970 are beyond it
 _DOTS = 2
 _PREFIX_CHARACTERS = len(parts.PREFIX)
 
@@ -190,8 +191,8 @@ def _claims(signed: jws.Jws, key_id: bytes) -> tuple[str, float, str | None, Cla
     issuer, vc = payload.get("iss"), payload.get("vc")
     if type(issuer) is not str or not _ISSUER.fullmatch(issuer):
         raise Refused("decode.claims", detail="iss is not an https URL without a slash at its end")
-    issued_at_s = _seconds(payload, "nbf")
-    expires_at_s = _seconds(payload, "exp") if "exp" in payload else None
+    issued_at_s = seconds_of(payload.get("nbf"), "nbf")
+    expires_at_s = seconds_of(payload["exp"], "exp") if "exp" in payload else None
     if expires_at_s is not None and expires_at_s <= issued_at_s:
         raise Refused("decode.lifetime", detail="exp is not after nbf")
     rid = _rid(vc)
@@ -201,14 +202,6 @@ def _claims(signed: jws.Jws, key_id: bytes) -> tuple[str, float, str | None, Cla
     text = f"{issuer}#{name}".encode("ascii")
     claims = Claims(None, issuer, key_id, int(issued_at_s), until_s, text=text, content=payload)
     return issuer, issued_at_s, rid, claims
-
-
-def _seconds(payload: dict[str, Any], name: str) -> float:
-    """Return a NumericDate (RFC 7519 §2), which may have a fraction. `type(x) is`: a bool is an int to Python."""
-    at = payload.get(name)
-    if (type(at) is int or type(at) is float) and 0 <= at <= _SECONDS_MAX:
-        return at
-    raise Refused("decode.claims", detail=f"{name} is not seconds up to the year 9999")
 
 
 def _rid(vc: object) -> str | None:
@@ -232,16 +225,8 @@ def _rid(vc: object) -> str | None:
 
 
 def _key(issuer: str, key_id: bytes, claims: Claims, trust: Trust | None) -> tuple[TrustedKey, VerificationKey]:
-    """Step 4. A key of another issuer is no key."""
-    if trust is None:
-        raise Refused("key.no-trust-list", claims, detail="no trust list")
-    trusted = trust.trust_list.find(NAME, issuer, key_id)
-    if trusted is None:
-        is_known = trust.trust_list.of_issuer(NAME, issuer)
-        reason = "key.unknown" if is_known else "key.unknown-issuer"
-        raise Refused(reason, claims, detail="the trust list has no such key of this issuer")
-    if trusted.alg != ALG:
-        raise Refused("key.algorithm-mismatch", claims, detail=f"the key is for {trusted.alg}")
+    """Step 4."""
+    trusted = key_of(NAME, issuer, key_id, ALG, claims, trust)
     if trusted.key is None:
         raise Refused("key.usage", claims, detail="the entry's certificate is an authority's, or not for signatures")
     return trusted, trusted.key

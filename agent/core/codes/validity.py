@@ -1,4 +1,4 @@
-"""Time and revocation as every signed family judges them: against an interval, never an instant (trust-and-time.md).
+"""Keys, time and revocation as signed families judge them: against an interval, never an instant (trust-and-time.md).
 
 Only what is certain refuses. What the terminal cannot know is left to the verdict's `unchecked`.
 """
@@ -6,11 +6,37 @@ Only what is certain refuses. What the terminal cannot know is left to the verdi
 from agent.core.codes.family import Refused
 from agent.core.revocation import RevocationList
 from agent.core.time_interval import Interval
-from agent.core.trust_list import END_OF_TIME_S, TrustedKey
+from agent.core.trust_list import END_OF_TIME_S, Trust, TrustedKey
 from agent.core.verdict import Claims
 
+SECONDS_MAX = 253_402_300_799
+"""The last second of the year 9999: milliseconds of our days are far beyond."""
 SKEW_GRACE_S = 15
 WIDTH_MS_MAX = 10_000  # a wider interval cannot tell a code that lives 60 s from an expired one
+
+
+def seconds_of(value: object, name: str) -> float:
+    """Return a NumericDate (RFC 7519 §2), which may have a fraction. Raises Refused, which names the claim.
+
+    `type(x) is`, not isinstance: a bool is an int to Python.
+    """
+    if (type(value) is int or type(value) is float) and 0 <= value <= SECONDS_MAX:
+        return value
+    raise Refused("decode.claims", detail=f"{name} is not seconds up to the year 9999")
+
+
+def key_of(family: str, issuer: str, key_id: bytes, alg: str, claims: Claims, trust: Trust | None) -> TrustedKey:
+    """Find the trust list's key of this issuer and key id. Raises Refused. A key of another issuer is no key."""
+    if trust is None:
+        raise Refused("key.no-trust-list", claims, detail="no trust list")
+    trusted = trust.trust_list.find(family, issuer, key_id)
+    if trusted is None:
+        is_known = trust.trust_list.of_issuer(family, issuer)
+        reason = "key.unknown" if is_known else "key.unknown-issuer"
+        raise Refused(reason, claims, detail="the trust list has no such key of this issuer")
+    if trusted.alg != alg:
+        raise Refused("key.algorithm-mismatch", claims, detail=f"the key is for {trusted.alg}")
+    return trusted
 
 
 def is_time_vague(now: Interval) -> bool:

@@ -18,7 +18,6 @@ it, or the trust list must have that very key. Verification, in this order:
 9. Revocation of the authority's or pinned key, and of the signer's: the first 8 bytes of SHA-256 over its key.
 """
 
-import base64
 import hashlib
 import re
 from dataclasses import replace
@@ -26,7 +25,7 @@ from typing import Any, NamedTuple
 
 from agent.core.codes.family import VALUE_CHARACTERS_MAX, Fact, Family, Refused
 from agent.core.codes.validity import is_key_life_certain, require_key_valid, require_unrevoked
-from agent.core.formats import canonical_json, json_text
+from agent.core.formats import base64url, canonical_json, json_text
 from agent.core.scan import Scan
 from agent.core.time_interval import Interval
 from agent.core.trust_list import (
@@ -210,14 +209,12 @@ def _base64url(text: object) -> bytes:
     if not isinstance(text, str):
         raise Refused("decode.base64", detail="not text")
     bare = text.rstrip("=")
+    if text not in (bare, bare + "=" * (-len(bare) % 4)):
+        raise Refused("decode.base64", detail="padded in a form of its own")
     try:
-        found = base64.b64decode(bare + "=" * (-len(bare) % 4), b"-_", validate=True)
-    except ValueError as error:  # binascii.Error is one
-        raise Refused("decode.base64", detail="not base64url") from error
-    padded = base64.urlsafe_b64encode(found).decode("ascii")
-    if text not in (padded, padded.rstrip("=")):
-        raise Refused("decode.base64", detail="base64url in a form of its own")
-    return found
+        return base64url.decode(bare.encode("ascii"))
+    except ValueError as error:
+        raise Refused("decode.base64", detail="not base64url, or in a form of its own") from error
 
 
 def _signed(seal: Seal) -> bytes:
