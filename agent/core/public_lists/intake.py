@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from agent.core.formats.json_text import JsonInvalid, decode_object
 from agent.core.trust_list import (
     KEYS_OF_ONE_ID_MAX,
     AlgorithmUnavailable,
@@ -210,8 +211,7 @@ def dates_of(certificate: Certificate) -> dict[str, Any]:
 
 def dcc_usage(usages: frozenset[str]) -> list[str]:
     """Return t, v, r for the extended key usages of a signer; none of them named means every one."""
-    found = (_DCC_PURPOSE.fullmatch(usage) for usage in usages)
-    return sorted(DCC_PURPOSES[match[1]] for match in {m[1]: m for m in found if m}.values())
+    return sorted({DCC_PURPOSES[found[1]] for usage in usages if (found := _DCC_PURPOSE.fullmatch(usage))})
 
 
 def require_issuer(issuer: object) -> str:
@@ -246,6 +246,24 @@ def kid_of(text: object) -> bytes:
 def short_hash(data: bytes) -> bytes:
     """Return the first 8 bytes of SHA-256: an hcert key id over the certificate's DER."""
     return hashlib.sha256(data).digest()[:8]
+
+
+def object_of(data: bytes, what: str) -> dict[str, Any]:
+    """Return the object that a file holds. Raises ListUnreadable."""
+    try:
+        return decode_object(data)
+    except JsonInvalid as error:
+        raise ListUnreadable(f"{what} is not valid: {error}") from error
+
+
+def json_of(data: bytes) -> Any:
+    """Return an object or a list; a list is read as the one member of an object. Raises ListUnreadable."""
+    if not data.lstrip().startswith(b"["):
+        return object_of(data, "the list")
+    wrapped = object_of(b'{"list":' + data + b"}", "the list")
+    if wrapped.keys() != {"list"}:
+        raise ListUnreadable("the list is not valid: not JSON")
+    return wrapped["list"]
 
 
 def objects_of(value: object, place: str) -> list[Any]:
