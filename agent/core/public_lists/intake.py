@@ -278,6 +278,6 @@ def objects_of(value: object, place: str) -> list[Any]:
 def utc(at_s: int) -> str:
     """Write an instant as trust-list.json has it. Raises EntryRefused for one no calendar has."""
     try:
-        return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return datetime.fromtimestamp(at_s, UTC).isoformat().replace("+00:00", "Z")  # strftime writes year 1 as "1"
     except (ValueError, OverflowError, OSError) as error:
         raise EntryRefused("dates-inverted", "a date no calendar has") from error
