@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 
 import pytest
 
@@ -96,7 +97,10 @@ def test_the_platform_s_own_families_are_never_taken_from_a_file(platform, tmp_p
         ({"spki": b64(spki_of(rsa_key()))}, "spki"), ({"alg": "PS256", "spki": b64(spki_of(rsa_key(1024)))}, "spki"),
         ({"x5c": AUTHORITY["x5c"]}, "x5c"),
         ({"not_after": "2036-01-01"}, "not_after"), ({"not_after": "2036-01-01T00:00:00+00:00"}, "not_after"),
+        ({"not_after": "2036-1-1T0:0:0Z"}, "not_after"), ({"not_after": "２０36-01-01T00:00:00Z"}, "not_after"),
+        ({"not_after": "2036-02-30T00:00:00Z"}, "not_after"), ({"not_after": ["2036"]}, "not_after"),
         (DATES | {"not_after": "2020-01-01T00:00:00Z"}, "not_after"),
+        ({"family": ["hcert"]}, "family"), ({"family": "a\x1b[2J"}, "family"),
         ({"usage": "t"}, "usage"), ({"usage": [7]}, "usage"), ({"usage": ["x"] * 17}, "usage"),
         ({"crl_version": -1}, "crl_version"), ({"crl_version": True}, "crl_version"),
         ({"source": ""}, "source"),
@@ -105,6 +109,19 @@ def test_the_platform_s_own_families_are_never_taken_from_a_file(platform, tmp_p
 def test_an_entry_that_would_stop_a_terminal_is_refused_by_its_place(change, field):
     with pytest.raises(ImportInvalid, match=rf"keys\[1\].*{field}"):
         parse_imported(file(AUTHORITY, KEY | change))
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Shanghai", "America/New_York"])
+def test_dates_are_read_alike_wherever_the_platform_stands(zone, monkeypatch):
+    """The last second of 9999 is that of certificates without a well-defined end (RFC 5280 §4.1.2.5)."""
+    dates = {"not_before": "0001-01-01T00:00:00Z", "not_after": "9999-12-31T23:59:59Z"}
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        assert parse_imported(file(KEY | dates)).keys == (KEY | dates,)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.mark.parametrize(
@@ -129,7 +146,16 @@ def test_too_many_keys_of_one_name_are_refused():
 
 @pytest.mark.parametrize(
     "change",
-    [{"family": "hcert"}, {"method": 7}, {"ctr": "1"}, {"rids": "a"}, {"rids": [7]}, {"rids": ["x" * 65]}, {"kid": 7}],
+    [
+        {"family": "hcert"},
+        {"method": 7},
+        {"method": "\ud800"},
+        {"ctr": "1"},
+        {"rids": "a"},
+        {"rids": [7]},
+        {"rids": ["x" * 65]},
+        {"kid": 7},
+    ],
 )
 def test_a_revocation_list_s_frame_is_checked(change):
     with pytest.raises(ImportInvalid, match=r"revocations\[0\]"):
