@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from agent.core.codes import hcert, vds_nc
 from agent.core.formats.json_text import JsonInvalid, decode_object
 from agent.core.trust_list import (
     KEYS_OF_ONE_ID_MAX,
@@ -31,10 +32,6 @@ DETAIL_CHARACTERS_MAX = 200
 ISSUER_CHARACTERS_MAX = 255
 EXPIRED_S_MAX = 30 * 86_400  # an hcert key that ended longer ago proves nothing any more
 KID_BYTES_MAX = 64
-DCC_PURPOSES = {"1": "t", "2": "v", "3": "r"}  # Decision (EU) 2021/1073 as amended: test, vaccination, recovery
-_TRAVEL_DOCUMENTS = "2.23.136.1.1."  # ICAO's extended key usages
-_SEALS = "2.23.136.1.1.14.2"  # signers of VDS-NC
-_DCC_PURPOSE = re.compile(r"1\.3\.6\.1\.4\.1\.(?:0\.)?1847\.2021\.1\.([123])")  # real certificates carry both
 _ALGORITHMS = {"hcert": ("ES256", "PS256"), "shc": ("ES256",), "aadhaar": ("RS256",), "vds-nc": ("ES256",)}
 _EC_PUBLIC_KEY = bytes.fromhex("06072a8648ce3d0201")  # RFC 5480 §2.1.1, id-ecPublicKey
 _CURVES = {bytes.fromhex("06052b81040022"): "ES384", bytes.fromhex("06052b81040023"): "ES512"}  # RFC 5480 §2.1.1.1
@@ -128,10 +125,10 @@ class Intake:
         """
         if certificate.is_authority:
             raise EntryRefused("authority", "an authority's certificate: it signs certificates, not codes")
-        is_for_seals = _SEALS in certificate.usages
+        is_for_seals = vds_nc.PURPOSE in certificate.usages
         if not certificate.may_sign or (family == "vds-nc" and not is_for_seals):
             raise EntryRefused("not-for-signing", "its key usages say that it does not sign codes of this family")
-        is_of_travel = any(usage.startswith(_TRAVEL_DOCUMENTS) for usage in certificate.usages)
+        is_of_travel = any(usage.startswith(hcert.TRAVEL_DOCUMENTS) for usage in certificate.usages)
         if family == "hcert" and is_of_travel and not dcc_usage(certificate.usages):
             raise EntryRefused("not-for-signing", "its key usages are those of travel documents alone")
         entry: dict[str, Any] = dates_of(certificate)
@@ -211,7 +208,7 @@ def dates_of(certificate: Certificate) -> dict[str, Any]:
 
 def dcc_usage(usages: frozenset[str]) -> list[str]:
     """Return t, v, r for the extended key usages of a signer; none of them named means every one."""
-    return sorted({DCC_PURPOSES[found[1]] for usage in usages if (found := _DCC_PURPOSE.fullmatch(usage))})
+    return sorted({hcert.USAGES[usage] for usage in usages if usage in hcert.USAGES})
 
 
 def require_issuer(issuer: object) -> str:
