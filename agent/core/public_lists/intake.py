@@ -99,7 +99,7 @@ class Intake:
     remarks: list[Remark] = field(default_factory=list)
     is_signature_checked: bool = False
     _keys: set[tuple[str, str, str, str]] = field(default_factory=set)
-    _names: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    _names: Counter[tuple[Any, ...]] = field(default_factory=Counter)
 
     @property
     def accepted(self) -> int:
@@ -162,12 +162,12 @@ class Intake:
         key = more["spki"] if "spki" in more else more["x5c"][0]
         if (family, issuer, kid.hex(), key) in self._keys:
             raise EntryRefused("duplicate", "this key stands in the list before")
-        name = (family, kid.hex()) if family == "hcert" else (family, issuer, kid.hex())
-        if self._names[name] >= (KEYS_OF_ONE_ID_MAX if family == "hcert" else 1):
+        entry = {"family": family, "issuer": issuer, "kid": kid.hex(), "alg": alg}
+        name, entries_max = found_by(entry)
+        if self._names[name] >= entries_max:
             raise EntryRefused("too-many-of-one-id", "other keys with this key id stand in the list before")
         self._keys.add((family, issuer, kid.hex(), key))
         self._names[name] += 1
-        entry = {"family": family, "issuer": issuer, "kid": kid.hex(), "alg": alg}
         self.entries.append(entry | more | {"source": self.choices.source})
 
     def _alg(self, family: str, spki: bytes) -> str:
@@ -196,6 +196,12 @@ class Intake:
             return self.read_certificate(der)
         except CertificateRefused as error:
             raise EntryRefused("not-a-certificate", str(error)) from error
+
+
+def found_by(entry: Mapping[str, Any]) -> tuple[tuple[Any, ...], int]:
+    """Return what codes find an entry by, and how many entries may have it (decision 0180)."""
+    family, kid = entry.get("family"), entry.get("kid")
+    return ((family, kid), KEYS_OF_ONE_ID_MAX) if family == hcert.NAME else ((family, entry.get("issuer"), kid), 1)
 
 
 def dates_of(certificate: Certificate) -> dict[str, Any]:
