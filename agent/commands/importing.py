@@ -204,8 +204,7 @@ def _tell(args: argparse.Namespace, intake: Intake, combined: Combined | None) -
     if args.json:
         print(json.dumps(report, ensure_ascii=False, indent=1))
         return
-    of_families = Counter(entry["family"] for entry in intake.entries)
-    parts = [f"{count} {family}" for family, count in sorted(of_families.items())]
+    parts = [f"{count} {family}" for family, count in sorted(report["families"].items())]
     parts += [f"{len(intake.revocations)} revocation lists"] if intake.revocations else []
     parts += [f"{len(intake.revoked)} revoked"] if intake.revoked else []
     taken = f"{intake.accepted} taken ({', '.join(parts)})" if parts else "nothing taken"

@@ -1,14 +1,17 @@
 """Keys of public trust lists in the platform's repository, checked by the platform's own code."""
 
 import base64
+import itertools
 import json
 import time
 
 import pytest
 
+from agent.adapters.keys.verification import build_key, read_certificate
+from agent.core.trust_entries import parse_trust_list
 from fakes.signers import certificate, ec_key, jwk_of, rsa_key, spki_of
 from platform_stub import cli
-from platform_stub.issuing.imported import ImportInvalid, parse_imported, parse_prefixes
+from platform_stub.issuing.imported import ImportInvalid, encode, parse_imported, parse_prefixes
 from platform_stub.issuing.repository import Repository
 from platform_stub.layout import Layout, LayoutInvalid
 from platform_stub.platform import make_platform
@@ -134,6 +137,32 @@ def test_dates_are_read_alike_wherever_the_platform_stands(zone, monkeypatch):
 def test_an_authority_is_one_certificate_that_may_sign_others(change):
     with pytest.raises(ImportInvalid, match=r"keys\[0\]"):
         parse_imported(file(AUTHORITY | change))
+
+
+ODD = [
+    None, True, -1, 2**63, 1.5, "", "a", "\ud800", "\u202e", "AA", "00" * 65, "x" * 256, [], {}, [[]], ["a"],
+    ["\ud800"], "2026-01-01T24:00:00Z", "2026-01-01T00:00:00z", "0000-01-01T00:00:00Z", "9999-12-31T23:59:59Z",
+    "2026-1-1T0:0:0Z", "0001-01-01T00:00:00Z", "PS256", "hcert", "shc", "vds-nc", "aadhaar", "ehc", "new-family",
+    OF_CARDS["kid"], KEY["spki"], KEY["spki"] + "=", AUTHORITY["x5c"],
+]  # fmt: skip
+FIELDS = [*KEY, *DATES, *REVOCATIONS, "x5c", "usage", "crl_version", "source"]
+
+
+def test_no_terminal_refuses_a_whole_list_for_what_the_platform_took():
+    """Every good entry with every odd value in every field; what remains may be set aside, entry by entry."""
+    taken = 0
+    for entry, field, value in itertools.product((KEY | DATES, SHC, AUTHORITY, REVOCATIONS), FIELDS, ODD):
+        changed = entry | {field: value}
+        is_list = entry is REVOCATIONS
+        try:
+            now = parse_imported(file(SHC, changed) if not is_list else file(SHC, revocations=[changed]))
+        except ImportInvalid:
+            continue
+        taken += 1
+        assert parse_imported(encode(now)).keys == now.keys
+        published = file(*now.keys, revocations=now.revocations)
+        parse_trust_list(published, build_key, read_certificate, sets_aside=True)
+    assert taken > 100
 
 
 def test_too_many_keys_of_one_name_are_refused():
