@@ -28,7 +28,7 @@ from agent.core.verification import verify
 from bench.line import Line
 from bench.turns import ratio
 
-VERIFY_RATIO_MAX = 1.6  # base45, zlib and CBOR of 600 characters: 0.4; what OpenSSL loses to them in its caches: 0.1
+VERIFY_RATIO_MAX = 1.6  # of 600 characters; what it is made of: docs/decisions/0221
 LISTED_RATIO_MAX = 1.9  # three hashes and look-ups more
 RECOGNISE_RATIO_MAX = 0.25
 REVOKED = 1_000_000

@@ -15,6 +15,7 @@ from agent.core.public_lists import dcc, did, eu_revocation, pem, smart
 from agent.core.public_lists.combining import combine, read_existing
 from agent.core.public_lists.intake import Choices as Chosen
 from agent.core.public_lists.intake import Intake, ListUnreadable
+from agent.core.revocation import REVOKED_PREFIX_BYTES
 from agent.core.trust_entries import parse_trust_list
 from fuzz import layers
 from fuzz.choices import Choices, value
@@ -150,7 +151,7 @@ def _import(read: _Read, data: bytes) -> None:
     report = json.dumps([one.as_json() for one in (*intake.refused, *intake.remarks)], ensure_ascii=False)
     if report.encode(errors="replace") != report.encode("utf-8", "surrogatepass"):
         fail("a report that no file can hold")
-    if any(len(entry) != eu_revocation.PREFIX_BYTES for entry in intake.revoked):
+    if any(len(entry) != REVOKED_PREFIX_BYTES for entry in intake.revoked):
         fail("an entry for revoked.bin of another size")
     combined = combine({}, intake)
     text = json.dumps(combined.value, ensure_ascii=False)

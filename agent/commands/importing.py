@@ -16,10 +16,11 @@ from typing import Any
 from agent.adapters.clock import SystemClock
 from agent.adapters.keys.verification import build_key, read_certificate
 from agent.commands.laboratory import InputUnreadable, read_file
+from agent.commands.screen import legible
 from agent.core.public_lists import dcc, did, eu_revocation, pem, smart
 from agent.core.public_lists.combining import Combined, combine, read_existing
 from agent.core.public_lists.intake import LIST_BYTES_MAX, Choices, Intake, ListUnreadable
-from agent.core.revocation import REVOKED_BYTES_MAX, RevocationsInvalid, parse_revoked
+from agent.core.revocation import REVOKED_BYTES_MAX, REVOKED_PREFIX_BYTES, RevocationsInvalid, parse_revoked
 from agent.core.trust_entries import parse_trust_list
 from agent.core.trust_list import TRUST_LIST_BYTES_MAX, TrustListInvalid, VerificationKey
 
@@ -169,8 +170,8 @@ def _write_revoked(args: argparse.Namespace, intake: Intake) -> None:
     _require_taken(args, intake, args.out_revoked)
     before = read_file(args.into_revoked, REVOKED_BYTES_MAX) if args.into_revoked is not None else b""
     parse_revoked(before)
-    entries = {before[at : at + 8] for at in range(0, len(before), 8)} | intake.revoked
-    data = b"".join(sorted(entries))
+    entries = {before[at : at + REVOKED_PREFIX_BYTES] for at in range(0, len(before), REVOKED_PREFIX_BYTES)}
+    data = b"".join(sorted(entries | intake.revoked))
     parse_revoked(data)
     _write_file(args.out_revoked, data)
 
@@ -203,8 +204,7 @@ def _tell(args: argparse.Namespace, intake: Intake, combined: Combined | None) -
     if args.json:
         print(json.dumps(report, ensure_ascii=False, indent=1))
         return
-    of_families = Counter(entry["family"] for entry in intake.entries)
-    parts = [f"{count} {family}" for family, count in sorted(of_families.items())]
+    parts = [f"{count} {family}" for family, count in sorted(report["families"].items())]
     parts += [f"{len(intake.revocations)} revocation lists"] if intake.revocations else []
     parts += [f"{len(intake.revoked)} revoked"] if intake.revoked else []
     taken = f"{intake.accepted} taken ({', '.join(parts)})" if parts else "nothing taken"
@@ -215,7 +215,7 @@ def _tell(args: argparse.Namespace, intake: Intake, combined: Combined | None) -
         print(f"  {count} taken with a remark: {reason}")
     for one in intake.refused[:REFUSED_SHOWN_MAX]:
         named = " ".join(name for name in (one.issuer, one.kid) if name)
-        print("  " + _printable(f"refused {one.place} {named}: {one.reason}{': ' + one.detail if one.detail else ''}"))
+        print("  " + legible(f"refused {one.place} {named}: {one.reason}{': ' + one.detail if one.detail else ''}"))
     if len(intake.refused) > REFUSED_SHOWN_MAX:
         print(f"  and {len(intake.refused) - REFUSED_SHOWN_MAX} more: see --report FILE or --json")
     if not intake.is_signature_checked:
@@ -237,8 +237,3 @@ def _report(args: argparse.Namespace, intake: Intake, combined: Combined | None)
         "refused": [one.as_json() for one in intake.refused],
         "remarks": [one.as_json() for one in intake.remarks],
     }
-
-
-def _printable(text: str) -> str:
-    """Return a list's text without what could play tricks on a screen."""
-    return "".join(character if character.isprintable() else "?" for character in text)

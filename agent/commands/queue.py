@@ -19,6 +19,7 @@ import apsw
 from agent.adapters.ledger.connection import connect_beside, connect_to_read
 from agent.adapters.ledger.opening import APPLICATION_ID, SCHEMA_VERSION
 from agent.adapters.ledger.sql import SQL, rows, value
+from agent.commands.screen import legible
 from agent.composition.ledger import Paths
 from agent.config import ConfigInvalid, load
 from agent.core.transaction import record_of
@@ -98,14 +99,14 @@ def _list(connection: apsw.Connection) -> int:
         print(f"uplink    {uplink}: {head - cursor} waiting behind {cursor}{_oldest(connection, cursor)}{again}")
     parked = rows(connection, "parked")
     for uplink, seq, reason, at_ms in parked[:PARKED_SHOWN_MAX]:
-        print(f"parked    {uplink}: record {seq} of {_instant(at_ms)}: {_printable(reason)}")
+        print(f"parked    {uplink}: record {seq} of {_instant(at_ms)}: {legible(reason)}")
     if len(parked) > PARKED_SHOWN_MAX:
         print(f"parked    and {len(parked) - PARKED_SHOWN_MAX} more")
     for source, count in rows(connection, "salvaged_counts"):
         print(f"salvaged  {count} undelivered records of {source}")
     rejected = rows(connection, "salvaged_parked")
     for uplink, source, seq, reason, is_resend in rejected[:PARKED_SHOWN_MAX]:
-        what = "to be sent again" if is_resend else _printable(reason)
+        what = "to be sent again" if is_resend else legible(reason)
         print(f"parked    {uplink}: record {seq} of {source}: {what}")
     if len(rejected) > PARKED_SHOWN_MAX:
         print(f"parked    and {len(rejected) - PARKED_SHOWN_MAX} more of ledgers set aside")
@@ -190,7 +191,7 @@ def _salvaged_lines(connection: apsw.Connection, args: argparse.Namespace) -> It
 
 def _line(seq: int, envelope: bytes, hash_: bytes, parked: str | None) -> dict[str, object]:
     line = {"seq": seq, "hash": hash_.hex(), **_shown(envelope), "envelope": envelope.hex()}
-    return line if parked is None else line | {"parked": _printable(parked)}
+    return line if parked is None else line | {"parked": legible(parked)}
 
 
 def _ledger_id_of(envelope: bytes) -> str:
@@ -216,7 +217,3 @@ def _instant(at_ms: int | None) -> str:
         return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="seconds")
     except (OverflowError, ValueError):
         return "unknown time"
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text)

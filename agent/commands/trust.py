@@ -22,6 +22,7 @@ from agent.adapters.trust_store.bundle import (
     read_manifest,
 )
 from agent.adapters.trust_store.report import encode_report
+from agent.commands.screen import legible
 from agent.core.steps import Step
 from agent.core.time_interval import Interval
 from agent.core.trust_list import Trust, TrustedKey
@@ -279,14 +280,14 @@ def _print(shown: dict[str, object], content: Content) -> None:
     for key in keys:
         validity = f"{_utc(key.not_before_s)} to {_utc(key.not_after_s)}"
         usage = ",".join(sorted(key.usage))
-        issuer = _printable(key.issuer)
+        issuer = legible(key.issuer)
         print(f"  {key.family:<8}  {issuer:<{width}}  {key.key_id.hex():<16}  {key.alg:<6}  {usage:<16}  {validity}")
     if len(content.trust_list.keys) > KEYS_SHOWN_MAX:
         print(f"  and {len(content.trust_list.keys) - KEYS_SHOWN_MAX} more")
     if content.trust_list.set_aside:
         print(f"{len(content.trust_list.set_aside)} keys cannot be used, their codes are refused:")
     for line in content.trust_list.set_aside[:SET_ASIDE_SHOWN_MAX]:
-        print(f"  {_printable(line)}")
+        print(f"  {legible(line)}")
     if len(content.trust_list.set_aside) > SET_ASIDE_SHOWN_MAX:
         print(f"  and {len(content.trust_list.set_aside) - SET_ASIDE_SHOWN_MAX} more: see --json")
     print(f"policy {shown['policy_version']}:")
@@ -307,10 +308,6 @@ def _lists(content: Content) -> str:
 
 def _malformed(content: Content) -> int:
     return sum(one.why_invalid is not None for one in content.trust_list.rid_lists)
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _utc(at_s: int) -> str:

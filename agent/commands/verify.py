@@ -154,7 +154,7 @@ _Read = tuple[_Id, Code | Verdict, Interval]
 
 
 class _Plain(msgspec.Struct, gc=False):
-    """A line as nearly all are: a text and perhaps an id. Whatever else a line may say is read by _answer_any."""
+    """A line as nearly all are: a text and perhaps an id. Whatever else a line may say is read by _read_any."""
 
     code: str
     id: _Id = None

@@ -26,12 +26,11 @@ from tuf.api.metadata import (  # type: ignore[attr-defined]
 from platform_stub import keys
 from platform_stub.files import write_file
 from platform_stub.issuing import imported
-from platform_stub.issuing.imported import Imported, ImportInvalid
+from platform_stub.issuing.imported import PREFIX_BYTES, Imported, ImportInvalid
 from platform_stub.layout import Layout, LayoutInvalid
 
 TRUST_LIST, REVOKED, POLICY = "trust-list.json", "revoked.bin", "policy.toml"
 POLICY_BYTES_MAX = 65_536
-PREFIX_BYTES = 8
 LONG = timedelta(days=3_650)  # demo: nobody re-signs these by hand
 TIMESTAMP_LIFE = timedelta(days=1)
 TIMESTAMP_RENEWED_BEFORE = timedelta(hours=12)
@@ -189,7 +188,7 @@ class Repository:
                 "spki": base64.b64encode(spki).decode(), "usage": usage, **validity,
             })  # fmt: skip
         entries.extend(public.keys)
-        about = {"format": "scanward-trust-list-1", "version": version, "issued_at": _text(now), "keys": entries}
+        about = {"format": imported.FORMAT, "version": version, "issued_at": _text(now), "keys": entries}
         if public.revocations:
             about["revocations"] = public.revocations
         return (json.dumps(about, indent=1) + "\n").encode()

@@ -1,13 +1,17 @@
 """Keys of public trust lists in the platform's repository, checked by the platform's own code."""
 
 import base64
+import itertools
 import json
+import time
 
 import pytest
 
+from agent.adapters.keys.verification import build_key, read_certificate
+from agent.core.trust_entries import parse_trust_list
 from fakes.signers import certificate, ec_key, jwk_of, rsa_key, spki_of
 from platform_stub import cli
-from platform_stub.issuing.imported import ImportInvalid, parse_imported, parse_prefixes
+from platform_stub.issuing.imported import ImportInvalid, encode, parse_imported, parse_prefixes
 from platform_stub.issuing.repository import Repository
 from platform_stub.layout import Layout, LayoutInvalid
 from platform_stub.platform import make_platform
@@ -96,7 +100,10 @@ def test_the_platform_s_own_families_are_never_taken_from_a_file(platform, tmp_p
         ({"spki": b64(spki_of(rsa_key()))}, "spki"), ({"alg": "PS256", "spki": b64(spki_of(rsa_key(1024)))}, "spki"),
         ({"x5c": AUTHORITY["x5c"]}, "x5c"),
         ({"not_after": "2036-01-01"}, "not_after"), ({"not_after": "2036-01-01T00:00:00+00:00"}, "not_after"),
+        ({"not_after": "2036-1-1T0:0:0Z"}, "not_after"), ({"not_after": "２０36-01-01T00:00:00Z"}, "not_after"),
+        ({"not_after": "2036-02-30T00:00:00Z"}, "not_after"), ({"not_after": ["2036"]}, "not_after"),
         (DATES | {"not_after": "2020-01-01T00:00:00Z"}, "not_after"),
+        ({"family": ["hcert"]}, "family"), ({"family": "a\x1b[2J"}, "family"),
         ({"usage": "t"}, "usage"), ({"usage": [7]}, "usage"), ({"usage": ["x"] * 17}, "usage"),
         ({"crl_version": -1}, "crl_version"), ({"crl_version": True}, "crl_version"),
         ({"source": ""}, "source"),
@@ -105,6 +112,19 @@ def test_the_platform_s_own_families_are_never_taken_from_a_file(platform, tmp_p
 def test_an_entry_that_would_stop_a_terminal_is_refused_by_its_place(change, field):
     with pytest.raises(ImportInvalid, match=rf"keys\[1\].*{field}"):
         parse_imported(file(AUTHORITY, KEY | change))
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Shanghai", "America/New_York"])
+def test_dates_are_read_alike_wherever_the_platform_stands(zone, monkeypatch):
+    """The last second of 9999 is that of certificates without a well-defined end (RFC 5280 §4.1.2.5)."""
+    dates = {"not_before": "0001-01-01T00:00:00Z", "not_after": "9999-12-31T23:59:59Z"}
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        assert parse_imported(file(KEY | dates)).keys == (KEY | dates,)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.mark.parametrize(
@@ -119,6 +139,32 @@ def test_an_authority_is_one_certificate_that_may_sign_others(change):
         parse_imported(file(AUTHORITY | change))
 
 
+ODD = [
+    None, True, -1, 2**63, 1.5, "", "a", "\ud800", "\u202e", "AA", "00" * 65, "x" * 256, [], {}, [[]], ["a"],
+    ["\ud800"], "2026-01-01T24:00:00Z", "2026-01-01T00:00:00z", "0000-01-01T00:00:00Z", "9999-12-31T23:59:59Z",
+    "2026-1-1T0:0:0Z", "0001-01-01T00:00:00Z", "PS256", "hcert", "shc", "vds-nc", "aadhaar", "ehc", "new-family",
+    OF_CARDS["kid"], KEY["spki"], KEY["spki"] + "=", AUTHORITY["x5c"],
+]  # fmt: skip
+FIELDS = [*KEY, *DATES, *REVOCATIONS, "x5c", "usage", "crl_version", "source"]
+
+
+def test_no_terminal_refuses_a_whole_list_for_what_the_platform_took():
+    """Every good entry with every odd value in every field; what remains may be set aside, entry by entry."""
+    taken = 0
+    for entry, field, value in itertools.product((KEY | DATES, SHC, AUTHORITY, REVOCATIONS), FIELDS, ODD):
+        changed = entry | {field: value}
+        is_list = entry is REVOCATIONS
+        try:
+            now = parse_imported(file(SHC, changed) if not is_list else file(SHC, revocations=[changed]))
+        except ImportInvalid:
+            continue
+        taken += 1
+        assert parse_imported(encode(now)).keys == now.keys
+        published = file(*now.keys, revocations=now.revocations)
+        parse_trust_list(published, build_key, read_certificate, sets_aside=True)
+    assert taken > 100
+
+
 def test_too_many_keys_of_one_name_are_refused():
     assert len(parse_imported(file(*[KEY | {"issuer": f"X{n}"} for n in range(8)])).keys) == 8
     with pytest.raises(ImportInvalid, match="too many"):
@@ -129,7 +175,16 @@ def test_too_many_keys_of_one_name_are_refused():
 
 @pytest.mark.parametrize(
     "change",
-    [{"family": "hcert"}, {"method": 7}, {"ctr": "1"}, {"rids": "a"}, {"rids": [7]}, {"rids": ["x" * 65]}, {"kid": 7}],
+    [
+        {"family": "hcert"},
+        {"method": 7},
+        {"method": "\ud800"},
+        {"ctr": "1"},
+        {"rids": "a"},
+        {"rids": [7]},
+        {"rids": ["x" * 65]},
+        {"kid": 7},
+    ],
 )
 def test_a_revocation_list_s_frame_is_checked(change):
     with pytest.raises(ImportInvalid, match=r"revocations\[0\]"):

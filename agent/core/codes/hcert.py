@@ -61,8 +61,11 @@ _SHA256 = hashlib.sha256()  # a copy costs less than a new one
 _VERIFIED = Outcome.VERIFIED  # Python 3.11 is slow to look it up
 
 _ARCS = ("1.3.6.1.4.1.1847.2021.1", "1.3.6.1.4.1.0.1847.2021.1")  # as specified now and before; both are in use
-_USAGES = {f"{arc}.{number}": kind for arc in _ARCS for number, kind in ((1, "t"), (2, "v"), (3, "r"))}
-_ICAO_ARC = "2.23.136.1.1."  # keys of travel documents: one that names no use here is not for health certificates
+USAGES = {f"{arc}.{number}": kind for arc in _ARCS for number, kind in ((1, "t"), (2, "v"), (3, "r"))}
+"""Extended key usages of signers (Decision (EU) 2021/1073 as amended) -> test, vaccination, recovery."""
+TRAVEL_DOCUMENTS = (
+    "2.23.136.1.1."  # ICAO's usages: a key that has these and none of the above is for no health certificate
+)
 
 
 class _Said(msgspec.Struct, frozen=True, gc=False):
@@ -258,10 +261,10 @@ def _is_for(certificate: Certificate, kinds: frozenset[str]) -> bool:
     """Say whether a certificate's extended key usages allow these kinds: with none of ours, they do."""
     if not certificate.usages:
         return True
-    found = {_USAGES[usage] for usage in certificate.usages if usage in _USAGES}
+    found = {USAGES[usage] for usage in certificate.usages if usage in USAGES}
     if found:
         return kinds <= found
-    return not any(usage.startswith(_ICAO_ARC) for usage in certificate.usages)
+    return not any(usage.startswith(TRAVEL_DOCUMENTS) for usage in certificate.usages)
 
 
 def _require_certificate_unrevoked(

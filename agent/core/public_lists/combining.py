@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.core.formats.json_text import JsonInvalid, decode_object
-from agent.core.public_lists.intake import EntryRefused, Intake, ListUnreadable, utc
-from agent.core.trust_list import KEYS_OF_ONE_ID_MAX
+from agent.core.public_lists.intake import EntryRefused, Intake, ListUnreadable, found_by, utc
 
 FORMAT = "scanward-trust-list-1"
-MANY_FAMILY = "hcert"  # whose ids may name several keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +74,12 @@ def _is_named(entry: dict[str, Any]) -> bool:
 
 def _refuse_crowded(kept: list[dict[str, Any]], intake: Intake) -> None:
     """Refuse entries beside which another source has too many others of the same name."""
-    names = Counter(_id(entry) for entry in kept)
+    names = Counter(found_by(entry)[0] for entry in kept)
     fitting = list[dict[str, Any]]()
     for entry in intake.entries:
-        if names[_id(entry)] < (KEYS_OF_ONE_ID_MAX if entry["family"] == MANY_FAMILY else 1):
-            names[_id(entry)] += 1
+        name, entries_max = found_by(entry)
+        if names[name] < entries_max:
+            names[name] += 1
             fitting.append(entry)
         else:
             refused = EntryRefused("too-many-of-one-id", "another source has other keys with this key id")
@@ -90,10 +89,6 @@ def _refuse_crowded(kept: list[dict[str, Any]], intake: Intake) -> None:
 
 def _name(entry: dict[str, Any]) -> tuple[Any, ...]:
     return entry.get("family"), entry.get("issuer"), entry.get("kid")
-
-
-def _id(entry: dict[str, Any]) -> tuple[Any, ...]:
-    return (entry.get("family"), entry.get("kid")) if entry.get("family") == MANY_FAMILY else _name(entry)
 
 
 def _key(entry: dict[str, Any]) -> tuple[Any, ...]:

@@ -8,18 +8,18 @@ is a signature), Sweden's `dsc_trust_list` (a JWS whose payload may be unencoded
 import hashlib
 from typing import Any
 
-from agent.core.formats.json_text import JsonInvalid, decode_object
 from agent.core.public_lists.intake import (
     EntryRefused,
     Intake,
     ListUnreadable,
     base64_of,
+    json_of,
     kid_of,
     objects_of,
     require_issuer,
     short_hash,
 )
-from agent.core.public_lists.jwk import base64url_of, require_public
+from agent.core.public_lists.jwk import base64url_of, first_certificate, require_public
 
 SIGNER = "DSC"
 
@@ -65,19 +65,6 @@ def _signed_payload(data: bytes, intake: Intake) -> Any:
     if json_of(header).get("b64") is not False:
         payload = base64url_of(payload.decode("ascii", "replace")) or b""
     return json_of(payload)
-
-
-def json_of(data: bytes) -> Any:
-    """Return an object or a list; a list is read as the one member of an object. Raises ListUnreadable."""
-    try:
-        if not data.lstrip().startswith(b"["):
-            return decode_object(data)
-        wrapped = decode_object(b'{"list":' + data + b"}")
-    except JsonInvalid as error:
-        raise ListUnreadable(f"the list is not valid: {error}") from error
-    if wrapped.keys() != {"list"}:
-        raise ListUnreadable("the list is not valid: not JSON")
-    return wrapped["list"]
 
 
 def _read_entry(entry: Any, place: str, intake: Intake) -> None:
@@ -129,14 +116,6 @@ def _read_by_country(countries: dict[str, Any], intake: Intake) -> None:
                 take_signer(intake, f"{place}[{index}]", country, kid, first_certificate(jwk))
             except EntryRefused as error:
                 intake.refuse(f"{place}[{index}]", error, country, kid)
-
-
-def first_certificate(jwk: dict[str, Any]) -> bytes:
-    """Return the DER of a JWK's own certificate, the first of its x5c (RFC 7517 §4.7). Raises EntryRefused."""
-    chain = jwk.get("x5c")
-    if not isinstance(chain, list) or not chain:
-        raise EntryRefused("not-a-certificate", "no x5c")
-    return base64_of(chain[0], "x5c")
 
 
 def _read_by_kid(certificates: dict[str, Any], intake: Intake) -> None:

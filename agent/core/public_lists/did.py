@@ -9,11 +9,10 @@ import re
 from typing import Any
 from urllib.parse import unquote
 
-from agent.core.formats.json_text import JsonInvalid, decode_object
 from agent.core.formats.jwk import COORDINATE_BYTES
-from agent.core.public_lists.dcc import SIGNER, first_certificate, take_signer
-from agent.core.public_lists.intake import EntryRefused, Intake, ListUnreadable, kid_of, objects_of
-from agent.core.public_lists.jwk import base64url_of, is_of, p256_spki, require_public
+from agent.core.public_lists.dcc import SIGNER, take_signer
+from agent.core.public_lists.intake import EntryRefused, Intake, kid_of, object_of, objects_of
+from agent.core.public_lists.jwk import base64url_of, first_certificate, is_of, p256_spki, require_public
 
 ANY = "-"  # stands for every domain, participant or use
 # did:web:HOST[:v2]:trustlist[:DOMAIN][:PARTICIPANT][:USE]#KID; the first version has the participant alone.
@@ -22,10 +21,7 @@ _METHOD = re.compile(r"did:web:[A-Za-z0-9.%-]+(?::[A-Za-z0-9._-]+)*?:trustlist((
 
 def read(data: bytes, intake: Intake) -> None:
     """Read a DID document. Raises ListUnreadable."""
-    try:
-        document = decode_object(data)
-    except JsonInvalid as error:
-        raise ListUnreadable(f"the document is not valid: {error}") from error
+    document = object_of(data, "the document")
     for index, method in enumerate(objects_of(document.get("verificationMethod"), "verificationMethod")):
         place = f"verificationMethod[{index}]"
         issuer: str | None = None

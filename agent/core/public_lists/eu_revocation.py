@@ -8,17 +8,16 @@ import hashlib
 from datetime import datetime
 from typing import Any
 
-from agent.core.public_lists.dcc import json_of
-from agent.core.public_lists.intake import EntryRefused, Intake, ListUnreadable, base64_of, objects_of
+from agent.core.public_lists.intake import EntryRefused, Intake, ListUnreadable, base64_of, json_of, objects_of
+from agent.core.revocation import REVOKED_PREFIX_BYTES
 
 HASH_BYTES = 16
 HASH_TYPES = frozenset({"SIGNATURE", "UCI", "COUNTRYCODEUCI"})
-PREFIX_BYTES = 8
 
 
 def entry_of(digest: bytes) -> bytes:
     """Return the entry in revoked.bin of a DCC's 16-byte revocation hash."""
-    return hashlib.sha256(b"dcc" + digest).digest()[:PREFIX_BYTES]
+    return hashlib.sha256(b"dcc" + digest).digest()[:REVOKED_PREFIX_BYTES]
 
 
 def read(data: bytes, intake: Intake) -> None:

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from agent.core.codes import hcert, vds_nc
+from agent.core.formats.json_text import JsonInvalid, decode_object
 from agent.core.trust_list import (
     KEYS_OF_ONE_ID_MAX,
     AlgorithmUnavailable,
@@ -30,10 +32,6 @@ DETAIL_CHARACTERS_MAX = 200
 ISSUER_CHARACTERS_MAX = 255
 EXPIRED_S_MAX = 30 * 86_400  # an hcert key that ended longer ago proves nothing any more
 KID_BYTES_MAX = 64
-DCC_PURPOSES = {"1": "t", "2": "v", "3": "r"}  # Decision (EU) 2021/1073 as amended: test, vaccination, recovery
-_TRAVEL_DOCUMENTS = "2.23.136.1.1."  # ICAO's extended key usages
-_SEALS = "2.23.136.1.1.14.2"  # signers of VDS-NC
-_DCC_PURPOSE = re.compile(r"1\.3\.6\.1\.4\.1\.(?:0\.)?1847\.2021\.1\.([123])")  # real certificates carry both
 _ALGORITHMS = {"hcert": ("ES256", "PS256"), "shc": ("ES256",), "aadhaar": ("RS256",), "vds-nc": ("ES256",)}
 _EC_PUBLIC_KEY = bytes.fromhex("06072a8648ce3d0201")  # RFC 5480 §2.1.1, id-ecPublicKey
 _CURVES = {bytes.fromhex("06052b81040022"): "ES384", bytes.fromhex("06052b81040023"): "ES512"}  # RFC 5480 §2.1.1.1
@@ -101,7 +99,7 @@ class Intake:
     remarks: list[Remark] = field(default_factory=list)
     is_signature_checked: bool = False
     _keys: set[tuple[str, str, str, str]] = field(default_factory=set)
-    _names: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    _names: Counter[tuple[Any, ...]] = field(default_factory=Counter)
 
     @property
     def accepted(self) -> int:
@@ -127,10 +125,10 @@ class Intake:
         """
         if certificate.is_authority:
             raise EntryRefused("authority", "an authority's certificate: it signs certificates, not codes")
-        is_for_seals = _SEALS in certificate.usages
+        is_for_seals = vds_nc.PURPOSE in certificate.usages
         if not certificate.may_sign or (family == "vds-nc" and not is_for_seals):
             raise EntryRefused("not-for-signing", "its key usages say that it does not sign codes of this family")
-        is_of_travel = any(usage.startswith(_TRAVEL_DOCUMENTS) for usage in certificate.usages)
+        is_of_travel = any(usage.startswith(hcert.TRAVEL_DOCUMENTS) for usage in certificate.usages)
         if family == "hcert" and is_of_travel and not dcc_usage(certificate.usages):
             raise EntryRefused("not-for-signing", "its key usages are those of travel documents alone")
         entry: dict[str, Any] = dates_of(certificate)
@@ -164,12 +162,12 @@ class Intake:
         key = more["spki"] if "spki" in more else more["x5c"][0]
         if (family, issuer, kid.hex(), key) in self._keys:
             raise EntryRefused("duplicate", "this key stands in the list before")
-        name = (family, kid.hex()) if family == "hcert" else (family, issuer, kid.hex())
-        if self._names[name] >= (KEYS_OF_ONE_ID_MAX if family == "hcert" else 1):
+        entry = {"family": family, "issuer": issuer, "kid": kid.hex(), "alg": alg}
+        name, entries_max = found_by(entry)
+        if self._names[name] >= entries_max:
             raise EntryRefused("too-many-of-one-id", "other keys with this key id stand in the list before")
         self._keys.add((family, issuer, kid.hex(), key))
         self._names[name] += 1
-        entry = {"family": family, "issuer": issuer, "kid": kid.hex(), "alg": alg}
         self.entries.append(entry | more | {"source": self.choices.source})
 
     def _alg(self, family: str, spki: bytes) -> str:
@@ -200,6 +198,12 @@ class Intake:
             raise EntryRefused("not-a-certificate", str(error)) from error
 
 
+def found_by(entry: Mapping[str, Any]) -> tuple[tuple[Any, ...], int]:
+    """Return what codes find an entry by, and how many entries may have it (decision 0180)."""
+    family, kid = entry.get("family"), entry.get("kid")
+    return ((family, kid), KEYS_OF_ONE_ID_MAX) if family == hcert.NAME else ((family, entry.get("issuer"), kid), 1)
+
+
 def dates_of(certificate: Certificate) -> dict[str, Any]:
     """Return a certificate's validity as an entry has it. Raises EntryRefused."""
     dates = {"not_before": utc(certificate.not_before_s), "not_after": utc(certificate.not_after_s)}
@@ -210,8 +214,7 @@ def dates_of(certificate: Certificate) -> dict[str, Any]:
 
 def dcc_usage(usages: frozenset[str]) -> list[str]:
     """Return t, v, r for the extended key usages of a signer; none of them named means every one."""
-    found = (_DCC_PURPOSE.fullmatch(usage) for usage in usages)
-    return sorted(DCC_PURPOSES[match[1]] for match in {m[1]: m for m in found if m}.values())
+    return sorted({hcert.USAGES[usage] for usage in usages if usage in hcert.USAGES})
 
 
 def require_issuer(issuer: object) -> str:
@@ -248,6 +251,24 @@ def short_hash(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()[:8]
 
 
+def object_of(data: bytes, what: str) -> dict[str, Any]:
+    """Return the object that a file holds. Raises ListUnreadable."""
+    try:
+        return decode_object(data)
+    except JsonInvalid as error:
+        raise ListUnreadable(f"{what} is not valid: {error}") from error
+
+
+def json_of(data: bytes) -> Any:
+    """Return an object or a list; a list is read as the one member of an object. Raises ListUnreadable."""
+    if not data.lstrip().startswith(b"["):
+        return object_of(data, "the list")
+    wrapped = object_of(b'{"list":' + data + b"}", "the list")
+    if wrapped.keys() != {"list"}:
+        raise ListUnreadable("the list is not valid: not JSON")
+    return wrapped["list"]
+
+
 def objects_of(value: object, place: str) -> list[Any]:
     """Return a list of at most ENTRIES_MAX members. Raises ListUnreadable."""
     if not isinstance(value, list):
@@ -260,6 +281,6 @@ def objects_of(value: object, place: str) -> list[Any]:
 def utc(at_s: int) -> str:
     """Write an instant as trust-list.json has it. Raises EntryRefused for one no calendar has."""
     try:
-        return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return datetime.fromtimestamp(at_s, UTC).isoformat().replace("+00:00", "Z")  # strftime writes year 1 as "1"
     except (ValueError, OverflowError, OSError) as error:
         raise EntryRefused("dates-inverted", "a date no calendar has") from error

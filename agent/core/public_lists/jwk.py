@@ -9,7 +9,7 @@ from typing import Any
 
 from agent.core.formats import base64url
 from agent.core.formats.jwk import COORDINATE_BYTES, P256_HEAD
-from agent.core.public_lists.intake import EntryRefused
+from agent.core.public_lists.intake import EntryRefused, base64_of
 
 
 def base64url_of(text: object) -> bytes | None:
@@ -24,6 +24,14 @@ def require_public(jwk: dict[str, Any]) -> None:
     """Refuse a private or symmetric key. Raises EntryRefused."""
     if "d" in jwk or "k" in jwk:
         raise EntryRefused("private-key", "the list gives a secret away: tell whoever publishes it")
+
+
+def first_certificate(jwk: dict[str, Any]) -> bytes:
+    """Return the DER of a JWK's own certificate, the first of its x5c (RFC 7517 §4.7). Raises EntryRefused."""
+    chain = jwk.get("x5c")
+    if not isinstance(chain, list) or not chain:
+        raise EntryRefused("not-a-certificate", "no x5c")
+    return base64_of(chain[0], "x5c")
 
 
 def p256_spki(jwk: dict[str, Any]) -> bytes:

@@ -9,9 +9,8 @@ from typing import Any
 
 from agent.core.formats.json_text import JsonInvalid, decode_object
 from agent.core.formats.jwk import thumbprint
-from agent.core.public_lists.dcc import first_certificate
-from agent.core.public_lists.intake import EntryRefused, Intake, ListUnreadable, objects_of, require_issuer
-from agent.core.public_lists.jwk import base64url_of, p256_spki, require_public
+from agent.core.public_lists.intake import EntryRefused, Intake, ListUnreadable, object_of, objects_of, require_issuer
+from agent.core.public_lists.jwk import base64url_of, first_certificate, p256_spki, require_public
 from agent.core.rid_lists import METHOD, read_rid_list
 
 MALFORMED = "malformed"  # a method no card knows
@@ -20,7 +19,7 @@ _ISSUER = re.compile(r"https://[!-~]+")
 
 def read_directory(data: bytes, intake: Intake) -> None:
     """Read a snapshot of the VCI directory. Raises ListUnreadable."""
-    for index, info in enumerate(objects_of(_object(data, "the snapshot").get("issuerInfo"), "issuerInfo")):
+    for index, info in enumerate(objects_of(object_of(data, "the snapshot").get("issuerInfo"), "issuerInfo")):
         place = f"issuerInfo[{index}]"
         try:
             if not isinstance(info, dict) or not isinstance(info.get("issuer"), dict):
@@ -42,7 +41,7 @@ def read_keys(data: bytes, intake: Intake, revocation_lists: list[tuple[str, byt
         issuer = _issuer(intake.choices.issuer)
     except EntryRefused as error:
         raise ListUnreadable(f"--issuer: {error}") from error
-    keys = objects_of(_object(data, "the JWK set").get("keys"), "keys")
+    keys = objects_of(object_of(data, "the JWK set").get("keys"), "keys")
     crls = list[tuple[str, Any]]()
     for place, text in revocation_lists:
         try:
@@ -50,13 +49,6 @@ def read_keys(data: bytes, intake: Intake, revocation_lists: list[tuple[str, byt
         except JsonInvalid as error:
             raise ListUnreadable(f"{place}: {error}; whose list it is cannot be told, so nothing is taken") from error
     _read_issuer(intake, issuer, keys, crls, "keys")
-
-
-def _object(data: bytes, what: str) -> dict[str, Any]:
-    try:
-        return decode_object(data)
-    except JsonInvalid as error:
-        raise ListUnreadable(f"{what} is not valid: {error}") from error
 
 
 def _issuer(text: object) -> str:

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from agent.core.codes.vds_nc import PURPOSE
 from agent.core.public_lists import pem
-from agent.core.public_lists.intake import ListUnreadable
+from agent.core.public_lists.intake import ListUnreadable, utc
 from fakes import signers
 from fakes.public_lists import NOW_S, intake, refused
 from fakes.signers import b64, certificate, ec_key, rsa_key, spki_of
@@ -52,6 +52,12 @@ def test_an_authority_of_vds_nc_is_taken_whole_a_signer_by_its_key():
         assert [r for _, r in refused(read(signers.pem(of_passports), family="vds-nc", issuer="XXA"))] == [
             "not-for-signing"
         ]
+
+
+def test_a_date_of_any_year_is_written_as_a_terminal_reads_it():
+    assert [utc(at_s) for at_s in (-62_135_596_800, -40_000_000_000, 253_402_300_799)] == [
+        "0001-01-01T00:00:00Z", "0702-06-15T00:53:20Z", "9999-12-31T23:59:59Z",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("is_authority", [True, False])
