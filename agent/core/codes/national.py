@@ -35,6 +35,11 @@ _ISSUER = re.compile(r"[!-9;-~]{1,32}")  # printable ASCII but the colon, as lon
 _TYPES = {"": CodeType.STATIC, "0": CodeType.DYNAMIC, "1": CodeType.STATIC}
 
 
+def is_card(text: str) -> bool:
+    """Say whether a text has the shape of a card's number alone."""
+    return _CARD.fullmatch(text) is not None
+
+
 def recognise(text: str, scan: Scan) -> Code | None:
     """Recognise 64 hexadecimal digits with nothing or a colon behind them, unless the symbol is GS1's."""
     if not _CARD.match(text) or says_gs1(scan):
