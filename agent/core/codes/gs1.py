@@ -24,13 +24,13 @@ from agent.core.codes.gs1_identifiers import (
     begins_with_element,
     day_of,
     identifier_at,
-    is_checked,
     length_of,
     require_value,
 )
 from agent.core.codes.gs1_symbol import GS1_AIMS
 from agent.core.codes.near_secrets import is_shaped_like_secret
 from agent.core.codes.unsigned import REASON, trace_unsigned, with_text
+from agent.core.formats.check_digit import is_checked
 from agent.core.scan import Scan
 from agent.core.time_interval import Interval
 from agent.core.trust_list import Trust
