@@ -4,11 +4,11 @@ The law: a table says what may follow in which state, and nothing is so that a r
 records, and when a request lapses, is the task's; who may call is the console's, by `permits`.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 
+from agent.core.codes.national import is_card
 from agent.core.codes.near_secrets import is_shaped_like_secret
 from agent.core.decision import Answer
 from agent.core.time_interval import Interval, Stamp
@@ -16,7 +16,6 @@ from agent.core.transaction import Draft, Kind
 
 ITEMS_MAX = 200  # of one request; record.cddl, 22
 ITEMS_BYTES_MAX = 6_000  # added at once: they go into one envelope of at most 8,192 bytes
-_CARD = re.compile("[0-9A-Fa-f]{64}")  # a national code
 _NO_STAFF = frozenset({None, "patient"})
 
 
@@ -154,7 +153,7 @@ def require_items(request: Request, items: Sequence[str]) -> None:
 
     Raises RequestRefused.
     """
-    if any(_CARD.fullmatch(item) or is_shaped_like_secret(item.encode()) for item in items):
+    if any(is_card(item) or is_shaped_like_secret(item.encode()) for item in items):
         raise RequestRefused(Refusal.NOT_A_PACKAGE, request)
 
 

@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import IO
@@ -27,6 +27,7 @@ from lab.guest.hid_rows import DESCRIPTOR, Pos
 from lab.guest.keyboard_rows import Typing
 from lab.guest.serial_rows import Line, path_of
 from lab.guest.uhid import HidDevice
+from lab.guest.waiting import until
 from lab.journal import Heard, heard_line
 from platform_stub.issuing.issuer import CTI_BYTES, Issuer
 from platform_stub.platform import serve
@@ -88,12 +89,12 @@ def play(bench: Bench) -> None:
     (HOME / "agent.toml").write_text(config)
     for channel in channels:
         channel.plug_in()
-    _until((HOME / "platform/root.json").exists, START_S_MAX, "the platform makes its keys")
+    until((HOME / "platform/root.json").exists, START_S_MAX, "the platform makes its keys", LOOK_S)
     with (FOLDER / "agent-log").open("wb") as log:
         agent = multiprocessing.get_context("fork").Process(target=_run, args=(log,))
         agent.start()
         try:
-            _until(lambda: _is_ready(len(channels)), START_S_MAX, "the agent trusts and sees its scanners")
+            until(lambda: _is_ready(len(channels)), START_S_MAX, "the agent trusts and sees its scanners", LOOK_S)
             bench.say("the agent is ready")
             codes = _scan(bench, channels)
         finally:
@@ -123,7 +124,7 @@ def _scan(bench: Bench, channels: Sequence[Channel]) -> dict[bytes, bytes]:
             bench.write_down(ROW, "ehc1", channel.scanner, code)
             rows.put_all(channel, code)
             count = number * len(channels) + channels.index(channel) + 1
-            _until(partial(_has_decided, count), RECORDED_S_MAX, f"decision {count}")
+            until(partial(_has_decided, count), RECORDED_S_MAX, f"decision {count}", LOOK_S)
     return codes
 
 
@@ -193,11 +194,3 @@ def _has_decided(count: int) -> bool:
     """Count the decisions the agent has shown; only to keep pace."""
     lines = (FOLDER / "agent-log").read_text(errors="replace").splitlines()
     return sum("accept" in line or "refuse" in line for line in lines) >= count
-
-
-def _until(condition: Callable[[], bool], s_max: float, what: str) -> None:
-    end_s = time.monotonic() + s_max
-    while not condition():
-        if time.monotonic() > end_s:
-            raise TimeoutError(f"waited in vain for this: {what}")
-        time.sleep(LOOK_S)

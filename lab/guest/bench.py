@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from lab.guest.listener import Listener
+from lab.guest.waiting import until
 from lab.journal import Expect, Sent, sent_line
 
 HEARD_S_MAX = 20.0
 LINK_S_MAX = 20.0
-LOOK_S = 0.01
 FOLDER = Path("/run/lab")
 
 
@@ -48,11 +48,7 @@ class Bench:
         """Plug in as `plugged` does; return how long (s) the agent took from the moment the device had its link."""
         before = self.listener.presences(scanner)
         plug_in()
-        end_s = time.monotonic() + LINK_S_MAX
-        while not link.exists():
-            if time.monotonic() > end_s:
-                raise TimeoutError(f"udev makes no {link}")
-            time.sleep(LOOK_S)
+        until(link.exists, LINK_S_MAX, f"udev makes {link}")
         there_s = time.monotonic()
         self.listener.until_presence(scanner, "present", before + 1)
         return time.monotonic() - there_s

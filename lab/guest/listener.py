@@ -26,6 +26,7 @@ from agent.adapters.scanners.hotplug import KernelEvents
 from agent.adapters.scanners.presence import Presence
 from agent.composition.scanners import build_scanner
 from agent.config import ScannerSettings
+from lab.guest.waiting import until
 from lab.journal import Heard, heard_line
 
 PRESENT_S_MAX = 30.0
@@ -34,7 +35,6 @@ BEGUN_S_MAX = 20.0
 STOPPED_S_MAX = 10.0
 LOOK_S = 0.02
 ASK_BYTES_MAX = 4_096
-LOG_LINES_MAX = 2_000
 
 
 class Listener:
@@ -88,11 +88,8 @@ class Listener:
     def stall(self) -> None:
         """Stop the whole process, as a machine does that is busy with something else; return when all of it stands."""
         os.kill(self.pid, signal.SIGSTOP)
-        end_s = time.monotonic() + STOPPED_S_MAX
-        while not all(_is_stopped(task) for task in Path(f"/proc/{self.pid}/task").iterdir()):
-            if time.monotonic() > end_s:
-                raise TimeoutError("the agent's scanners do not stop")
-            time.sleep(LOOK_S / 10)
+        tasks = Path(f"/proc/{self.pid}/task")
+        until(lambda: all(map(_is_stopped, tasks.iterdir())), STOPPED_S_MAX, "the agent's scanners stop", LOOK_S / 10)
 
     def go_on(self) -> None:
         """Let it run again."""

@@ -8,15 +8,15 @@ import mmap
 import os
 import select
 import struct
-import time
 from pathlib import Path
+
+from lab.guest.waiting import until
 
 CAPTURE, OUTPUT = 0x1, 0x2  # V4L2_CAP_VIDEO_CAPTURE, V4L2_CAP_VIDEO_OUTPUT
 WIDTH, HEIGHT = 1280, 720
 BUFFERS = 3
 DRIVER, DEVICE = Path("/sys/bus/platform/drivers/vivid"), "vivid.0"
 LINK_S_MAX = 20.0
-LOOK_S = 0.02
 
 LINK = Path("/dev/lab-camera")
 RULE = f'SUBSYSTEM=="video4linux", ATTR{{name}}=="vivid-000-vid-cap", SYMLINK+="{LINK.name}"\n'
@@ -54,11 +54,7 @@ class Camera:
     def plug_in(self) -> None:
         """Give the driver its device, and have the output looped to the camera. Raises TimeoutError."""
         (DRIVER / "bind").write_text(DEVICE)
-        end_s = time.monotonic() + LINK_S_MAX
-        while not LINK.exists():
-            if time.monotonic() > end_s:
-                raise TimeoutError(f"udev makes no {LINK}")
-            time.sleep(LOOK_S)
+        until(LINK.exists, LINK_S_MAX, f"udev makes {LINK}")
         capture = os.open(_node(CAPTURE), os.O_RDWR)
         try:
             for name, value in ((LOOP, 1), (TEXT, NO_TEXT)):

@@ -37,9 +37,9 @@ class Fitted:
         if not self.is_wanted:
             return []
         bands = sorted([*_bands(picture, is_lying=False), *_bands(_quarter(picture), is_lying=True)], reverse=True)
-        if not bands[:LOOKS]:
+        if not bands:
             return []
-        _, is_lying, top = bands[turn % len(bands[:LOOKS])]
+        _, is_lying, top = bands[turn % min(len(bands), LOOKS)]
         found = _fitted(_quarter(picture) if is_lying else picture, top)
         if found is None:
             return []
@@ -47,7 +47,7 @@ class Fitted:
         box = Box(left, top, right, top + _ROWS)
         if is_lying:
             box = Box(picture.width - top - _ROWS, left, picture.width - top, right)
-        look = f"fitted bars, band {top}" if not is_lying else f"fitted bars, lying, band {top}"
+        look = f"fitted bars, lying, band {top}" if is_lying else f"fitted bars, band {top}"
         return [Sighting(Piece(number.encode(), aim="]E0"), Symbology.EAN13, box, look)]
 
 

@@ -9,6 +9,7 @@ so none is taken. Other issuers of trace codes use GS1. Verification:
 
 from agent.core.codes.family import Fact, Family
 from agent.core.codes.gs1_symbol import says_gs1
+from agent.core.codes.unsigned import REASON, trace_unsigned
 from agent.core.scan import Scan
 from agent.core.time_interval import Interval
 from agent.core.trust_list import Trust
@@ -29,11 +30,9 @@ def recognise(text: str, scan: Scan) -> Code | None:
 def verify(code: Code, trust: Trust | None, now: Interval, trace: Trace | None) -> Verdict:
     """Return the verdict that there is no proof; the shape was all there is to check."""
     # 1
-    if trace:
-        trace("decode", "7 digits for the drug, 13 for the package; no check digit")
-        trace("signature", "none: this family has no offline proof")
+    trace_unsigned(trace, "7 digits for the drug, 13 for the package; no check digit")
     claims = Claims(item=code.text, is_single=True)
-    return Verdict(NAME, Outcome.UNVERIFIABLE, "family.no-offline-proof", claims)
+    return Verdict(NAME, Outcome.UNVERIFIABLE, REASON, claims)
 
 
 def describe(claims: Claims) -> tuple[Fact, ...]:

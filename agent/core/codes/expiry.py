@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from agent.core.codes.family import Refused
 from agent.core.time_interval import Interval
+from agent.core.trust_list import END_OF_TIME_S
 from agent.core.verdict import Claims
 
 YEAR_MIN = 2025  # no terminal of ours runs earlier: a clock that says so does not know the time
@@ -42,7 +43,7 @@ class Expiry:
 
 def full_year(year: int, now: Interval) -> int:
     """Return the year of two digits: 49 before to 50 after the present one (GS1 General Specifications, 7.12)."""
-    present = max(YEAR_MIN, datetime.fromtimestamp(min(now.earliest_ms, _MS_MAX) / 1000, UTC).year)
+    present = max(YEAR_MIN, datetime.fromtimestamp(min(now.earliest_ms // 1000, END_OF_TIME_S), UTC).year)
     century, rest = present - present % 100, present % 100
     if year - rest >= 51:
         return century - 100 + year
@@ -60,6 +61,3 @@ def require_not_expired(expiry: Expiry | None, claims: Claims, now: Interval) ->
 
 def _midnight_s(year: int, month: int, day: int) -> int:
     return int(datetime(year, month, day, tzinfo=UTC).timestamp())
-
-
-_MS_MAX = 253_402_300_799_000

@@ -18,25 +18,25 @@ from datetime import UTC, datetime
 
 from agent.core.codes.expiry import Expiry, full_year, require_not_expired
 from agent.core.codes.family import Fact, Family, Refused
-from agent.core.codes.gs1_digital_link import elements_of, is_digital_link
+from agent.core.codes.gs1_digital_link import TEXT_CHARACTERS_MAX, elements_of, is_digital_link
 from agent.core.codes.gs1_identifiers import (
     PERSONAL,
     begins_with_element,
     day_of,
     identifier_at,
-    is_checked,
     length_of,
     require_value,
 )
 from agent.core.codes.gs1_symbol import GS1_AIMS
 from agent.core.codes.near_secrets import is_shaped_like_secret
+from agent.core.codes.unsigned import REASON, trace_unsigned, with_text
+from agent.core.formats.check_digit import is_checked
 from agent.core.scan import Scan
 from agent.core.time_interval import Interval
 from agent.core.trust_list import Trust
 from agent.core.verdict import Claims, Code, Outcome, Trace, Verdict
 
 NAME = "gs1"
-TEXT_CHARACTERS_MAX = 1_024
 SEPARATOR = "\x1d"
 _BARE_DIGITS = {"]E0": frozenset({12, 13}), "]E4": frozenset({8}), "]I1": frozenset({14})}
 _BARE_PREFIX = re.compile(r"01[0-9]{14}(?:\Z|1[0-35-7]|2[0-5]|3[0-79]|4[0-2]|7[0-2]|8[0-2]|9[0-9])|00[0-9]{18}\Z")
@@ -102,12 +102,10 @@ def verify(code: Code, trust: Trust | None, now: Interval, trace: Trace | None) 
     text = code.text
     try:
         elements, claims, expiry = _read(text, now)
-    except Refused as refused:  # what was on the package stays in the record, sealed, as far as there is room
-        kept = text.encode("utf-8", "replace")[:TEXT_CHARACTERS_MAX]
-        raise Refused(refused.reason, Claims(text=kept or None), detail=refused.detail) from refused
-    if trace:
-        trace("decode", f"AIs {', '.join(ai for ai, _ in elements)}{'; one of its kind' if claims.is_single else ''}")
-        trace("signature", "none: this family has no offline proof")
+    except Refused as refused:
+        raise with_text(refused, text) from refused
+    saw = f"AIs {', '.join(ai for ai, _ in elements)}{'; one of its kind' if claims.is_single else ''}"
+    trace_unsigned(trace, saw)
     # 4
     unchecked = require_not_expired(expiry, claims, now)
     # 5
@@ -116,7 +114,7 @@ def verify(code: Code, trust: Trust | None, now: Interval, trace: Trace | None) 
         unchecked += ("signature",)
     if _may_lack_separators(text, elements):
         unchecked += ("separators",)
-    return Verdict(NAME, Outcome.UNVERIFIABLE, "family.no-offline-proof", claims, unchecked)
+    return Verdict(NAME, Outcome.UNVERIFIABLE, REASON, claims, unchecked)
 
 
 def _read(text: str, now: Interval) -> tuple[Elements, Claims, Expiry | None]:

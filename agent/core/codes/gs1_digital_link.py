@@ -9,7 +9,7 @@ dropped from the standard) make no Digital Link, nor do compressed ones.
 import re
 
 from agent.core.codes.family import Refused
-from agent.core.codes.gs1_identifiers import FORMATS, require_value
+from agent.core.codes.gs1_identifiers import BAD_PERCENT, FORMATS, require_value
 
 TEXT_CHARACTERS_MAX = 1_024
 
@@ -38,7 +38,6 @@ _SHORT = frozenset({"401", "8004", "8010", "8013"})  # keys of any length behind
 _GTIN_DIGITS = frozenset({8, 12, 13, 14})
 _SEGMENTS_MAX = 8  # a key and three that follow it
 _ADDRESS = re.compile(r"https?://[0-9A-Za-z.-]{1,253}(?::[0-9]{1,5})?/([^?#]*)(?:\?([^#]*))?(?:#.*)?", re.IGNORECASE)
-_BAD_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
 _PERCENT = re.compile("%([0-9A-Fa-f]{2})")
 
 
@@ -101,6 +100,6 @@ def _require_order(key: str, names: list[str]) -> None:
 
 
 def _decoded(segment: str) -> str:
-    if _BAD_PERCENT.search(segment):
+    if BAD_PERCENT.search(segment):
         raise Refused("decode.gs1-link", detail="a percent sign without two hexadecimal digits")
     return _PERCENT.sub(lambda found: chr(int(found[1], 16)), segment)

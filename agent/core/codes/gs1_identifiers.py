@@ -14,10 +14,12 @@ import re
 from collections.abc import Callable
 
 from agent.core.codes.family import Refused
+from agent.core.formats.check_digit import is_checked
 
 _SETS = {"n": "[0-9]", "x": '[!"%-?A-Z_a-z]', "y": "[#/0-9A-Z-]", "z": "[0-9A-Za-z_=-]"}
 _CSET_82 = "!\"%&'()*+,-./0123456789:;<=>?ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
 _CSET_32 = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+BAD_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
 _PRIMES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83)
 
 _MEASURES = " ".join(f"{first}0-{first}5" for first in (*range(310, 317), *range(320, 338), *range(340, 358), *range(360, 370)))  # noqa: E501  # fmt: skip
@@ -125,12 +127,6 @@ PERSONAL = frozenset(
 a hospital on its wristbands, means by 90 to 99."""
 
 
-def is_checked(digits: str) -> bool:
-    """Say whether the last digit is the check digit of those before it: weights 3 and 1 from the right (7.9)."""
-    values = [ord(digit) - 48 for digit in reversed(digits)]
-    return (sum(values[0::2]) + 3 * sum(values[1::2])) % 10 == 0
-
-
 def day_of(year: int, month: int, day: int) -> tuple[int, int, int] | None:
     """Return the date, day 0 as the month's last (GS1 General Specifications, 3.4.2); None where there is none."""
     if not (1 <= month <= 12 and 1 <= year <= 9999):
@@ -196,7 +192,7 @@ _CHECKS: dict[str, tuple[Callable[[str], bool], str]] = {
     "produced": (_is_produced, "decode.gs1-date"),
     "prefix": (_has_prefix, "decode.gs1-value"),
     "threes": (lambda v: len(v) % 3 == 0, "decode.gs1-value"),
-    "percent": (lambda v: re.search("%(?![0-9A-Fa-f]{2})", v) is None, "decode.gs1-value"),
+    "percent": (lambda v: BAD_PERCENT.search(v) is None, "decode.gs1-value"),
     "letters": (lambda v: re.fullmatch("[A-Z]{2}", v) is not None, "decode.gs1-value"),
     "place": (lambda v: int(v[:10]) <= 1_800_000_000 and int(v[10:]) <= 3_600_000_000, "decode.gs1-value"),
     "yes-no": (lambda v: v in "01", "decode.gs1-value"),

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from agent.core.codes import insurance, payments
 from agent.core.codes.family import Family
 from agent.core.codes.unsigned import unverifiable
 from agent.core.scan import Scan
@@ -181,13 +182,18 @@ def _members(source: str, inside: str) -> frozenset[str]:
     return frozenset(found)
 
 
+def _digits(prefix: str, least: int, most: int) -> str:
+    return rf"{prefix}\d{{{least - len(prefix)},{most - len(prefix)}}}"
+
+
 FIXED_SHAPES: dict[str, tuple[str, ...]] = {
     "national": ("[0-9A-Fa-f]{64}",),
-    "insurance": (r"424\d{25}",),
+    "insurance": (_digits(insurance.PREFIX, insurance.DIGITS, insurance.DIGITS),),
     "resident-id": (r"[1-9]\d{16}[\dXx]",),
-    "wechat-pay": (r"1[0-5]\d{16}",),
-    "alipay": (r"2[5-9]\d{14,22}", r"30\d{14,22}"),
-    "unionpay": (r"62\d{17}",),
+    **{
+        name: tuple(_digits(prefix, shape.digits_min, shape.digits_max) for prefix in sorted(shape.prefixes))
+        for name, shape in payments.SHAPES.items()
+    },
     "drug-trace": (r"8\d{19}",),
     "gs1": (r"01\d{14,46}", r"00\d{18}"),  # up to the 48 characters of a GS1-128
 }

@@ -19,6 +19,7 @@ import re
 from agent.core.codes.family import Family, Refused
 from agent.core.codes.gs1_symbol import says_gs1
 from agent.core.codes.replay import replay_id
+from agent.core.codes.unsigned import REASON, trace_unsigned
 from agent.core.codes.validity import require_unrevoked
 from agent.core.scan import Scan
 from agent.core.time_interval import Interval
@@ -34,6 +35,11 @@ _ISSUER = re.compile(r"[!-9;-~]{1,32}")  # printable ASCII but the colon, as lon
 _TYPES = {"": CodeType.STATIC, "0": CodeType.DYNAMIC, "1": CodeType.STATIC}
 
 
+def is_card(text: str) -> bool:
+    """Say whether a text has the shape of a card's number alone."""
+    return _CARD.fullmatch(text) is not None
+
+
 def recognise(text: str, scan: Scan) -> Code | None:
     """Recognise 64 hexadecimal digits with nothing or a colon behind them, unless the symbol is GS1's."""
     if not _CARD.match(text) or says_gs1(scan):
@@ -47,9 +53,7 @@ def verify(code: Code, trust: Trust | None, now: Interval, trace: Trace | None) 
     # 1
     claims = _claims(code.text)
     is_dynamic = claims.type is CodeType.DYNAMIC
-    if trace:
-        trace("decode", f"{'dynamic' if is_dynamic else 'static'}, issuer {claims.issuer or 'not given'}")
-        trace("signature", "none: this family has no offline proof")
+    trace_unsigned(trace, f"{'dynamic' if is_dynamic else 'static'}, issuer {claims.issuer or 'not given'}")
     # 2
     revoked = trust.revoked if trust else None
     if revoked is not None:
@@ -58,7 +62,7 @@ def verify(code: Code, trust: Trust | None, now: Interval, trace: Trace | None) 
         trace("revocation", "no list at hand" if revoked is None else "the card is not revoked")
     # 3
     unchecked = ("revocation",) if revoked is None else ()
-    return Verdict(NAME, Outcome.UNVERIFIABLE, "family.no-offline-proof", claims, unchecked, needs_online=True)
+    return Verdict(NAME, Outcome.UNVERIFIABLE, REASON, claims, unchecked, needs_online=True)
 
 
 def _claims(text: str) -> Claims:

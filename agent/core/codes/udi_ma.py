@@ -17,6 +17,7 @@ import re
 from agent.core.codes.expiry import Expiry, full_year, require_not_expired
 from agent.core.codes.family import Fact, Family, Refused
 from agent.core.codes.gs1_identifiers import day_of
+from agent.core.codes.unsigned import REASON, trace_unsigned, with_text
 from agent.core.scan import Scan
 from agent.core.time_interval import Interval
 from agent.core.trust_list import Trust
@@ -33,7 +34,6 @@ _UNITS = {
     "E": "ends_on", "Y": "insurance_code", "C": "check_unchecked",
 }  # fmt: skip
 _DATES = frozenset("MPVE")
-_SEALED_BYTES_MAX = 1_024  # record.cddl, sealed-fields 3
 _ITEM_VALUE_MAX = 24  # with the longest device identifier, 64 characters: what a request takes
 
 
@@ -47,16 +47,14 @@ def verify(code: Code, trust: Trust | None, now: Interval, trace: Trace | None) 
     # 1
     try:
         claims, expiry = _claims(code.text, now)
-    except Refused as refused:  # what was on the package stays in the record, sealed, as far as there is room
-        kept = code.text.encode("utf-8", "replace")[:_SEALED_BYTES_MAX]
-        raise Refused(refused.reason, Claims(text=kept or None), detail=refused.detail) from refused
-    if trace:
-        trace("decode", f"a device of country {code.text[3:6]}{'; one of its kind' if claims.is_single else ''}")
-        trace("signature", "none: this family has no offline proof")
+    except Refused as refused:
+        raise with_text(refused, code.text) from refused
+    saw = f"a device of country {code.text[3:6]}{'; one of its kind' if claims.is_single else ''}"
+    trace_unsigned(trace, saw)
     # 2
     unchecked = require_not_expired(expiry, claims, now)
     # 3
-    return Verdict(NAME, Outcome.UNVERIFIABLE, "family.no-offline-proof", claims, (*unchecked, "check-character"))
+    return Verdict(NAME, Outcome.UNVERIFIABLE, REASON, claims, (*unchecked, "check-character"))
 
 
 def describe(claims: Claims) -> tuple[Fact, ...]:

@@ -10,6 +10,8 @@ from math import asin, erf, pi, sqrt
 from operator import mul
 from typing import NamedTuple
 
+from agent.core.formats.check_digit import is_checked
+
 MODULES = 95
 QUIET = 3  # modules beside the symbol that are part of the fit
 PER_MODULE = 2  # samples; a line blurred by half a module and more holds nothing finer
@@ -115,17 +117,13 @@ def numbers(dark: Sequence[float], blur: Blur, most: int) -> list[Path]:
                 shared = known.beside_right[digit][path[-1]] if place else 0.0
                 wider.append((cost + error + shared, (*path, digit), parity))
         beam = sorted(wider)[: _BEAM * (1 + (place == 5) * 9)]
-    return [path for _, path, _ in beam if _is_checked(number(path))][:most]
+    return [path for _, path, _ in beam if is_checked(number(path))][:most]
 
 
 def number(path: Path) -> str:
     """Return the thirteen digits of a path with a true parity."""
     parity = "".join("01"[digit >= 10] for digit in path[:6])
     return str(_FIRST.index(parity)) + "".join(str(digit % 10) for digit in path)
-
-
-def _is_checked(digits: str) -> bool:
-    return sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(digits)) % 10 == 0
 
 
 def _bars(modules: str) -> Iterator[tuple[int, int]]:

@@ -3,6 +3,7 @@
 The law: what does not pass is counted, and what was dropped in a flood is new when it is shown again.
 """
 
+from agent.core.reading.in_sight import InSight
 from agent.core.reading.piece import Piece
 from agent.core.reading.profile import Profile
 from agent.core.scan import ScanFault
@@ -20,20 +21,19 @@ class Gate:
     """
 
     def __init__(self, profile: Profile) -> None:
-        self._interval_ms = profile.same_code_interval_ms
         self._per_s = profile.scans_per_s_max
         self._burst = max(BURST_SCANS_MAX, profile.scans_per_s_max)
         self._room = float(self._burst)
         self._calm_room = min(self._burst / 2, CALM_S * profile.scans_per_s_max)
         self._filled_at_ms: int | None = None
-        self._in_sight = dict[Piece, int]()  # when each was last seen, the longest unseen first
+        self._in_sight = InSight(profile.same_code_interval_ms, IN_SIGHT_MAX)
         self._flood_told_at_ms: int | None = None  # None: there is none
         self.repeats = 0
         self.dropped = 0
 
     def passes(self, piece: Piece, at_ms: int) -> Piece | None:
         """Return the piece, a flood's fault in its place, or None where it is nothing new."""
-        if self._is_in_sight(piece, at_ms):
+        if self._in_sight.sees_again(piece, at_ms):
             self.repeats += 1
             return None
         self._fill(at_ms)
@@ -43,27 +43,14 @@ class Gate:
         if self._flood_told_at_ms is not None and self._room >= self._calm_room:
             self._flood_told_at_ms = None
         if has_room and self._flood_told_at_ms is None:
-            if piece.fault is None and self._interval_ms:
-                self._in_sight[piece] = at_ms
+            if piece.fault is None:
+                self._in_sight.add(piece, at_ms)
             return piece
         self.dropped += 1
         if self._flood_told_at_ms is not None and at_ms - self._flood_told_at_ms < FLOOD_TOLD_MS:
             return None
         self._flood_told_at_ms = at_ms
         return Piece(b"", ScanFault.FLOOD)
-
-    def _is_in_sight(self, piece: Piece, at_ms: int) -> bool:
-        """Say whether the code was seen less than the interval ago, whatever was seen between; forget who has gone."""
-        while self._in_sight:
-            longest_unseen = next(iter(self._in_sight))
-            is_gone = at_ms - self._in_sight[longest_unseen] >= self._interval_ms
-            if not is_gone and len(self._in_sight) <= IN_SIGHT_MAX:
-                break
-            del self._in_sight[longest_unseen]
-        if self._in_sight.pop(piece, None) is None:
-            return False
-        self._in_sight[piece] = at_ms
-        return True
 
     def _fill(self, at_ms: int) -> None:
         before_ms, self._filled_at_ms = self._filled_at_ms, at_ms

@@ -53,7 +53,7 @@ def test_of_more_codes_than_lie_before_a_scanner_the_longest_unseen_is_new_again
     assert passed(one, [(code, 0) for code in codes]) == codes
     assert one.passes(codes[-1], 1) is None
     assert one.passes(codes[0], 1) == codes[0]
-    assert len(one._in_sight) <= IN_SIGHT_MAX + 1
+    assert len(one._in_sight._last_at_ms) == IN_SIGHT_MAX
 
 
 def different(count: int, first: int = 0) -> list[Piece]:
