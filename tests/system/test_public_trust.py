@@ -96,7 +96,6 @@ def test_the_terminal_shows_the_imported_keys_beside_the_platform_s_own(terminal
     ids=["good", "forged", "revoked"],
 )
 def test_a_card_is_judged_by_the_imported_list(terminal, code, outcome, reason):
-    pytest.importorskip("agent.core.codes.shc", reason="this agent has no family shc")
     command = [sys.executable, "-m", "agent", "explain", code, "--json", "--config", str(terminal / "agent.toml")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     told = json.loads(done.stdout)
