@@ -19,18 +19,11 @@ from agent.ports import Scanner
 from fakes.board import Board
 from fakes.hid_reports import HidDevice, reports
 from fakes.pictures import PlainReader, picture_of
-from fakes.tty import Presences, Tty, reading
+from fakes.tty import Presences, Tty, open_files, reading
 from fakes.waiting import until
 from fakes.world import FakeClock
 
 CYCLES = 1_000
-
-
-@pytest.fixture
-def board(tmp_path: Path) -> Iterator[Board]:
-    board = Board(tmp_path / "event0")
-    yield board
-    board.unplug()
 
 
 @pytest.fixture
@@ -48,10 +41,6 @@ def keyboard_at(board: Board, told: Presences) -> keyboard.KeyboardScanner:
 def hid_at(device: HidDevice, told: Presences) -> hid.HidScanner:
     settings = hid.Settings(id="front", path="/dev/hidraw0")
     return hid.HidScanner(settings, FakeClock(), told, open_device=device.open)
-
-
-def open_files() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def failing(times: int, error: Exception, real: Callable[..., object]) -> Callable[..., object]:
