@@ -3,30 +3,24 @@
 The code is of the usual size, with a photo. They take turns call by call; the medians are compared.
 """
 
-import base64
-import gzip
 import hashlib
-import json
 
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from agent.adapters.keys.verification import build_key
 from agent.core.codes import recognise
 from agent.core.formats.long_number import bytes_of
-from agent.core.scan import Scan
-from agent.core.time_interval import Interval, Stamp
-from agent.core.trust_entries import parse_trust_list
-from agent.core.trust_list import Trust
 from agent.core.verification import verify
 from bench.line import Line
 from bench.turns import ratio
+from bench.verifying import NOW, trusting
+from conformance.material import spki_entry
+from fuzz.judging import scan_of
+from fuzz.layers import aadhaar_text
 
 VERIFY_RATIO_MAX = 3.0
 PHOTO_BYTES = 800
-NOW_S = 1_800_000_000
-NOW = Interval(NOW_S * 1000 - 2000, NOW_S * 1000 + 2000)
 
 
 def lines() -> list[Line]:
@@ -38,8 +32,9 @@ def lines() -> list[Line]:
     fields = ("V2", "3", "000020260103101500123", "Nobody Invented", "01-02-1990", "X", *address, "0000")
     signed = b"".join(field.encode() + b"\xff" for field in fields) + photo + bytes(range(64))
     signature = key.sign(signed, scheme, digest)
-    text = _digits(gzip.compress(signed + signature, mtime=0))
-    scan, trust = Scan(text.encode(), "bench", Stamp(bytes(16), 0, NOW, "os")), _trust(public_key)
+    text = aadhaar_text(signed + signature)
+    spki = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    scan, trust = scan_of(text.encode()), trusting(spki_entry("aadhaar", "UIDAI", b"\x01", "RS256", spki))
     assert verify(recognise(scan), trust, NOW).reason == "ok"
 
     def bare() -> None:
@@ -51,24 +46,3 @@ def lines() -> list[Line]:
               VERIFY_RATIO_MAX),
         ratio(f"{name}, digits to bytes / bare check", bare, lambda: bytes_of(text), VERIFY_RATIO_MAX),
     ]  # fmt: skip
-
-
-def _digits(packed: bytes) -> str:
-    number, parts = int.from_bytes(packed, "big"), list[str]()
-    while number:
-        number, part = divmod(number, 10**400)
-        parts.append(f"{part:0400d}")
-    return "".join(reversed(parts)).lstrip("0")
-
-
-def _trust(key: rsa.RSAPublicKey) -> Trust:
-    spki = base64.b64encode(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
-    entry = {
-        "family": "aadhaar",
-        "issuer": "UIDAI",
-        "kid": "01",
-        "alg": "RS256",
-        "spki": spki,
-    }
-    file = {"format": "scanward-trust-list-1", "version": 1, "issued_at": "2026-11-21T08:00:00Z", "keys": [entry]}
-    return Trust(parse_trust_list(json.dumps(file).encode(), build_key), None, None, None)

@@ -21,13 +21,13 @@ from agent.adapters.vision.reader import DEFAULT_SYMBOLOGIES, CodeReader
 from agent.core.reading.frame import Frame
 from agent.core.reading.symbologies import Symbology
 from bench.line import Line
+from conformance.suites.zxing import brightness_of, is_same, truth_of
 
 GAIN_MIN, GAIN_WITH_EXTRA_MIN = 0.05, 0.09
 IDLE_SHARE_MAX = 0.3
 HELD_FRAMES, FRAME_MS = 60, 33  # two seconds at 30 frames a second
 IDLE_FRAMES = 150  # five seconds
 SEARCHING_FPS_MIN, HARD_FRAMES = 5, 120
-CHARSETS = ("utf-8", "iso-8859-1", "shift_jis", "gb18030")
 SYMBOLOGIES = (*DEFAULT_SYMBOLOGIES, Symbology.UPC)
 # A second bar code that a person sees in the picture, and zxing-cpp alone does not read: the back of one book.
 SEEN_BY_EYE = {
@@ -114,30 +114,10 @@ def _cases(root: Path) -> list[Case]:
     cases = []
     for folder in sorted(path for path in root.iterdir() if path.is_dir()):
         for path in sorted(folder.glob("*.png")):
-            truth = _truth(path)
+            truth = truth_of(path)
             if truth is not None or folder.name.startswith("falsepositives"):
-                cases.append(Case(f"{folder.name}/{path.name}", _brightness(path), truth))
+                cases.append(Case(f"{folder.name}/{path.name}", brightness_of(path), truth))
     return cases
-
-
-def _truth(picture: Path) -> bytes | None:
-    for truth in (picture.with_suffix(".bin"), picture.with_suffix(".txt")):
-        if truth.exists():
-            return truth.read_bytes()
-    return None
-
-
-def _brightness(path: Path) -> Image.Image:
-    picture = Image.open(path).convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("L")
-
-
-def _is_same(data: bytes, truth: bytes) -> bool:
-    """Compare bytes with a truth kept as UTF-8 text; a UPC-A code is the EAN-13 with a 0 before it."""
-    if data in {truth, b"0" + truth}:
-        return True
-    text = truth.decode("utf-8", "replace")
-    return any(data.decode(charset, "replace") == text for charset in CHARSETS)
 
 
 def _tally(cases: list[Case], read: Reader) -> Tally:
@@ -151,8 +131,8 @@ def _tally(cases: list[Case], read: Reader) -> Tally:
             continue
         tally.pictures += 1
         tally.cpu_ms.append(took_ms)
-        tally.read += any(_is_same(data, case.truth) for data in found)
-        others = [data for data in found if not _is_same(data, case.truth)]
+        tally.read += any(is_same(data, case.truth) for data in found)
+        others = [data for data in found if not is_same(data, case.truth)]
         alone = set(_zxing(case.picture)) if others else set()
         beside = sum(data in alone for data in others)
         by_eye = sum(data not in alone and data == SEEN_BY_EYE.get(case.name) for data in others)

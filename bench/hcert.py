@@ -4,36 +4,29 @@ They take turns call by call; the medians are compared. The certificate is made 
 long as real ones are (570 to 650 characters), and says what a vaccination's says.
 """
 
-import base64
 import hashlib
-import json
-import struct
 import zlib
 from dataclasses import replace
 
 import cbor2
-from cryptography.hazmat.primitives.asymmetric import ec, utils
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from agent.adapters.keys.verification import build_key
 from agent.core.codes import recognise
 from agent.core.formats import base45
-from agent.core.revocation import parse_revoked
 from agent.core.scan import Scan
-from agent.core.time_interval import Interval, Stamp
-from agent.core.trust_entries import parse_trust_list
-from agent.core.trust_list import Trust
 from agent.core.verification import verify
 from bench.line import Line
 from bench.turns import ratio
+from bench.verifying import NOW, NOW_S, a_million_revoked, signed, trusting
+from conformance.material import spki_entry
+from fuzz.judging import scan_of
+from fuzz.layers import sig_structure, sign1
 
 VERIFY_RATIO_MAX = 1.6  # of 600 characters; what it is made of: docs/decisions/0221
 LISTED_RATIO_MAX = 1.9  # three hashes and look-ups more
 RECOGNISE_RATIO_MAX = 0.25
-REVOKED = 1_000_000
-NOW_S = 1_800_000_000
-NOW = Interval(NOW_S * 1000 - 2000, NOW_S * 1000 + 2000)
 _PERSON = {"fn": "Erfunden-Beispiel", "fnt": "ERFUNDEN<BEISPIEL", "gn": "Nonexista", "gnt": "NONEXISTA"}
 _DOSE = {
     "tg": "840539006", "vp": "1119349007", "mp": "EU/1/20/1528", "ma": "ORG-100030215", "dn": 2, "sd": 2,
@@ -47,11 +40,10 @@ def lines() -> list[Line]:
     key = ec.generate_private_key(ec.SECP256R1())
     public_key = key.public_key()
     spki = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    message, der, scan = _code(key, hashlib.sha256(spki).digest()[:8])
-    trust = _trust(spki)
-    step = 2**64 // REVOKED
-    revoked = parse_revoked(b"".join(struct.pack(">Q", number * step) for number in range(REVOKED)))
-    listed = replace(trust, revoked=revoked)
+    kid = hashlib.sha256(spki).digest()[:8]
+    message, der, scan = _code(key, kid)
+    trust = trusting(spki_entry("hcert", "AT", kid, "ES256", spki) | {"usage": ["v", "t", "r"]})
+    listed = replace(trust, revoked=a_million_revoked())
     es256 = ec.ECDSA(SHA256())
     assert (verify(recognise(scan), trust, NOW).reason, verify(recognise(scan), listed, NOW).reason) == ("ok", "ok")
 
@@ -81,22 +73,7 @@ def _code(key: ec.EllipticCurvePrivateKey, kid: bytes) -> tuple[bytes, bytes, Sc
     said = {"v": [_DOSE], "dob": "1901-01-01", "nam": _PERSON, "ver": "1.3.0"}
     payload = cbor2.dumps({1: "AT", 4: NOW_S + 86_400, 6: NOW_S - 86_400, -260: {1: said}})
     protected = cbor2.dumps({1: -7, 4: kid})
-    message = cbor2.dumps(["Signature1", protected, b"", payload])
-    der = key.sign(message, ec.ECDSA(SHA256()))
-    r, s = utils.decode_dss_signature(der)
-    token = cbor2.dumps(cbor2.CBORTag(18, [protected, {}, payload, r.to_bytes(32, "big") + s.to_bytes(32, "big")]))
-    text = "HC1:" + base45.encode(zlib.compress(token, 9))
-    return message, der, Scan(text.encode(), "bench", Stamp(bytes(16), 0, NOW, "os"))
-
-
-def _trust(spki: bytes) -> Trust:
-    entry = {
-        "family": "hcert",
-        "issuer": "AT",
-        "kid": hashlib.sha256(spki).digest()[:8].hex(),
-        "alg": "ES256",
-        "spki": base64.b64encode(spki).decode(),
-        "usage": ["v", "t", "r"],
-    }
-    file = {"format": "scanward-trust-list-1", "version": 1, "issued_at": "2026-11-21T08:00:00Z", "keys": [entry]}
-    return Trust(parse_trust_list(json.dumps(file).encode(), build_key), None, None, None)
+    message = sig_structure(protected, b"", payload)
+    der, signature = signed(key, message)
+    text = "HC1:" + base45.encode(zlib.compress(sign1(protected, payload, signature), 9))
+    return message, der, scan_of(text.encode())

@@ -4,29 +4,25 @@ The card is as long as real ones are: two doses of a vaccine, about 1,500 digits
 machine slows both; the medians are compared.
 """
 
-import base64
 import json
-import zlib
 
-from cryptography.hazmat.primitives.asymmetric import ec, utils
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from agent.adapters.keys.verification import build_key
 from agent.core.codes import recognise
 from agent.core.formats.jwk import thumbprint
-from agent.core.scan import Scan
-from agent.core.time_interval import Interval, Stamp
-from agent.core.trust_entries import parse_trust_list
-from agent.core.trust_list import Trust
 from agent.core.verification import verify
 from bench.line import Line
 from bench.turns import ratio
+from bench.verifying import NOW, signed, trusting
+from conformance.material import spki_entry
+from fuzz.judging import scan_of
+from fuzz.layers import b64, raw_deflate, shc_digits
 
 VERIFY_RATIO_MAX = 1.7
 RECOGNISE_RATIO_MAX = 0.25
 ISSUER = "https://health.example/issuer"
-NOW = Interval(1_799_999_998_000, 1_800_000_002_000)
 
 
 def lines() -> list[Line]:
@@ -34,9 +30,12 @@ def lines() -> list[Line]:
     key = ec.generate_private_key(ec.SECP256R1())
     public_key = key.public_key()
     spki = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    trust = _trust(spki)
-    message, der, text = _card(key, thumbprint(spki))
-    scan = Scan(text.encode(), "bench", Stamp(bytes(16), 0, NOW, "os"))
+    kid = thumbprint(spki)
+    listed = {"family": "shc", "issuer": ISSUER, "kid": kid.hex(), "method": "rid", "ctr": 1, "rids": ["AAAAAAAAAAA.1"]}
+    entry = spki_entry("shc", ISSUER, kid, "ES256", spki) | {"crl_version": 1}
+    trust = trusting(entry, revocations=[listed])
+    message, der, text = _card(key, kid)
+    scan = scan_of(text.encode())
     es256 = ec.ECDSA(SHA256())
     assert verify(recognise(scan), trust, NOW).reason == "ok"
 
@@ -75,30 +74,11 @@ def _card(key: ec.EllipticCurvePrivateKey, kid: bytes) -> tuple[bytes, bytes, st
     subject = {"fhirVersion": "4.0.1", "fhirBundle": bundle}
     vc = {"type": types, "credentialSubject": subject, "rid": "bench-rid01"}
     claims = {"iss": ISSUER, "nbf": 1_790_000_000.924, "vc": vc}
-    header = {"zip": "DEF", "alg": "ES256", "kid": _base64url(kid).decode()}
-    stream = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    payload = stream.compress(_json(claims)) + stream.flush()
-    message = _base64url(_json(header)) + b"." + _base64url(payload)
-    der = key.sign(message, ec.ECDSA(SHA256()))
-    r, s = utils.decode_dss_signature(der)
-    whole = message + b"." + _base64url(r.to_bytes(32, "big") + s.to_bytes(32, "big"))
-    return message, der, "shc:/" + "".join(f"{character - 45:02d}" for character in whole)
+    header = {"zip": "DEF", "alg": "ES256", "kid": b64(kid).decode()}
+    message = b64(_json(header)) + b"." + b64(raw_deflate(_json(claims)))
+    der, signature = signed(key, message)
+    return message, der, shc_digits(message + b"." + b64(signature))
 
 
 def _json(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
-
-
-def _base64url(data: bytes) -> bytes:
-    return base64.urlsafe_b64encode(data).rstrip(b"=")
-
-
-def _trust(spki: bytes) -> Trust:
-    kid = thumbprint(spki).hex()
-    entry = {"family": "shc", "issuer": ISSUER, "kid": kid, "alg": "ES256", "spki": base64.b64encode(spki).decode()}
-    revoked = {"family": "shc", "issuer": ISSUER, "kid": kid, "method": "rid", "ctr": 1, "rids": ["AAAAAAAAAAA.1"]}
-    file = {
-        "format": "scanward-trust-list-1", "version": 1, "issued_at": "2026-11-21T08:00:00Z",
-        "keys": [entry | {"crl_version": 1}], "revocations": [revoked],
-    }  # fmt: skip
-    return Trust(parse_trust_list(json.dumps(file).encode(), build_key), None, None, None)

@@ -4,15 +4,14 @@ They take turns call by call, as a terminal makes them, so a busy machine slows 
 is a dynamic one, which takes most, with and without a million revoked cards to look among.
 """
 
-import base64
 import hashlib
-import json
 import struct
 from collections.abc import Callable
 from dataclasses import replace
 
 import cbor2
-from cryptography.hazmat.primitives.asymmetric import ec, utils
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -21,12 +20,15 @@ from agent.core.codes import recognise
 from agent.core.formats import base45
 from agent.core.revocation import RevocationList, parse_revoked
 from agent.core.scan import Scan
-from agent.core.time_interval import Interval, Stamp
+from agent.core.time_interval import Interval
 from agent.core.trust_entries import parse_trust_list
 from agent.core.trust_list import Trust
 from agent.core.verification import verify
 from bench.line import Line
 from bench.turns import medians_us, ratio
+from conformance.material import Entry, spki_entry, trust_list
+from fuzz.judging import scan_of
+from fuzz.layers import sig_structure, sign1
 from platform_stub.wire.health_code import DYNAMIC, HealthCode, write_code
 from platform_stub.wire.sm2 import Sm2PrivateKey
 
@@ -45,7 +47,7 @@ def lines() -> list[Line]:
     spki = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     message, der, scan = code_of(key, hashlib.sha256(spki).digest()[:8])
     trust = trust_of(spki)
-    listed = replace(trust, revoked=_revoked())
+    listed = replace(trust, revoked=a_million_revoked())
     es256 = ec.ECDSA(SHA256())
     assert (verify(recognise(scan), trust, NOW).reason, verify(recognise(scan), listed, NOW).reason) == ("ok", "ok")
 
@@ -88,12 +90,17 @@ def code_of(key: ec.EllipticCurvePrivateKey, kid: bytes, cti: bytes = bytes(8)) 
     card = hashlib.sha256(b"an invented card").digest()
     claims = {1: "4420", 4: NOW_S + 60, 6: NOW_S, 7: cti, -65537: card, -65538: 0}
     protected, payload = cbor2.dumps({1: -7, 4: kid}), cbor2.dumps(claims)
-    message = cbor2.dumps(["Signature1", protected, b"scanward-ehc-1", payload])
+    message = sig_structure(protected, b"scanward-ehc-1", payload)
+    der, signature = signed(key, message)
+    text = "EHC1:" + base45.encode(sign1(protected, payload, signature))
+    return message, der, scan_of(text.encode())
+
+
+def signed(key: ec.EllipticCurvePrivateKey, message: bytes) -> tuple[bytes, bytes]:
+    """Return an ES256 signature as DER, as a bare check takes it, and as r || s, as codes have it."""
     der = key.sign(message, ec.ECDSA(SHA256()))
-    r, s = utils.decode_dss_signature(der)
-    token = cbor2.dumps(cbor2.CBORTag(18, [protected, {}, payload, r.to_bytes(32, "big") + s.to_bytes(32, "big")]))
-    text = "EHC1:" + base45.encode(token)
-    return message, der, Scan(text.encode(), "bench", Stamp(bytes(16), 0, NOW, "os"))
+    r, s = decode_dss_signature(der)
+    return der, r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
 
 def _sm2_code(private: Sm2PrivateKey, kid: bytes) -> tuple[bytes, bytes, Scan]:
@@ -102,31 +109,31 @@ def _sm2_code(private: Sm2PrivateKey, kid: bytes) -> tuple[bytes, bytes, Scan]:
     text = write_code(private, claims)
     protected, _, payload, signature = cbor2.loads(base45.decode(text.removeprefix("EHC1:"))).value
     assert cbor2.loads(protected)[4] == kid
-    message = cbor2.dumps(["Signature1", protected, b"scanward-ehc-1", payload])
-    return message, signature, Scan(text.encode(), "bench", Stamp(bytes(16), 0, NOW, "os"))
+    return sig_structure(protected, b"scanward-ehc-1", payload), signature, scan_of(text.encode())
 
 
 def trust_of(spki: bytes, alg: str = "ES256") -> Trust:
     """Return what a terminal that trusts this key goes by."""
-    return Trust(parse_trust_list(trust_file(spki, alg), build_key), None, None, None)
+    return trusting(_entry(spki, alg))
 
 
 def trust_file(spki: bytes, alg: str = "ES256") -> bytes:
     """Return trust-list.json with this key."""
-    entry = {
-        "family": "ehc",
-        "issuer": "4420",
-        "kid": hashlib.sha256(spki).digest()[:8].hex(),
-        "alg": alg,
-        "spki": base64.b64encode(spki).decode(),
-        "usage": ["static", "dynamic"],
-        "not_before": "2026-01-01T00:00:00Z",
-        "not_after": "2036-01-01T00:00:00Z",
-    }
-    file = {"format": "scanward-trust-list-1", "version": 1, "issued_at": "2026-11-21T08:00:00Z", "keys": [entry]}
-    return json.dumps(file).encode()
+    return trust_list([_entry(spki, alg)])
 
 
-def _revoked() -> RevocationList:
+def _entry(spki: bytes, alg: str) -> Entry:
+    entry = spki_entry("ehc", "4420", hashlib.sha256(spki).digest()[:8], alg, spki)
+    dates = {"not_before": "2026-01-01T00:00:00Z", "not_after": "2036-01-01T00:00:00Z"}
+    return entry | {"usage": ["static", "dynamic"]} | dates
+
+
+def trusting(*entries: Entry, **more: object) -> Trust:
+    """Return what a terminal with these entries in its trust list goes by. more: the list's further members."""
+    return Trust(parse_trust_list(trust_list(entries, **more), build_key), None, None, None)
+
+
+def a_million_revoked() -> RevocationList:
+    """Return a list of revoked codes, spread evenly."""
     step = 2**64 // REVOKED
     return parse_revoked(b"".join(struct.pack(">Q", number * step) for number in range(REVOKED)))

@@ -8,7 +8,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -110,8 +110,3 @@ def say(answer: Answer) -> str:
     """Return an answer in words: "verified", "unverifiable national.static", "refused time.expired"."""
     verdict, reason = str(answer["verdict"]), str(answer["reason"])
     return verdict if verdict == "verified" else f"{verdict} {reason}"
-
-
-def by_name(paths: Iterable[Path]) -> list[Path]:
-    """Return paths in an order that is the same everywhere."""
-    return sorted(paths, key=lambda path: path.as_posix())

@@ -5,10 +5,9 @@ A family without one fails a test, but those of OF_A_SITE, which a site's config
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from agent.core.codes import FAMILIES
 from agent.core.scan import Scan
 from fuzz.ehc import family as ehc
 from fuzz.health_certificates import hcert, shc
@@ -18,12 +17,7 @@ from fuzz.signed import SignedFamily
 
 _CARD = hashlib.sha256(b"an invented card of the fuzzer").hexdigest()
 
-_NAMES = frozenset(family.name for family in FAMILIES)
-_MAKERS: Mapping[str, Callable[[], SignedFamily]] = {
-    "ehc": ehc, "hcert": hcert, "shc": shc, "aadhaar": aadhaar, "vds-nc": vds_nc,
-}  # fmt: skip
-
-SIGNED: Mapping[str, SignedFamily] = {name: make() for name, make in _MAKERS.items() if name in _NAMES}
+SIGNED: Mapping[str, SignedFamily] = {made.name: made for made in (ehc(), hcert(), shc(), aadhaar(), vds_nc())}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +55,7 @@ _UNSIGNED: Mapping[str, tuple[Example, ...]] = {
 
 EXAMPLES: Mapping[str, tuple[Example, ...]] = {
     **{name: tuple(map(Example, family.texts)) for name, family in SIGNED.items()},
-    **{name: examples for name, examples in _UNSIGNED.items() if name in _NAMES},
+    **_UNSIGNED,
 }
 OF_A_SITE = frozenset({"hospital-card"})
 _START_CHARACTERS = 12

@@ -7,9 +7,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from fuzz.target import INPUT_BYTES_MAX
+
 RSS_MB_MAX = 1_024
 HANG_S_MAX = 60
-INPUT_BYTES_MAX = 8_300
 SAID_BYTES_MAX = 65_536
 _END_S_MAX = 10
 

@@ -65,7 +65,7 @@ def test_the_commands_of_the_guide_run_one_after_another(fetched: Path, capsys: 
         assert status == 0, f"{arguments}: {capsys.readouterr().err}"
     trust = parse_trust_list((fetched / "trust-list.json").read_bytes(), build_key, read_certificate)
     assert sorted(key.family for key in trust.keys) == ["aadhaar", "hcert", "hcert", "shc", "shc", "vds-nc"]
-    assert str(len(json.loads((fetched / "platform" / "imported.json").read_text())["keys"])) == "6"
+    assert len(json.loads((fetched / "platform" / "imported.json").read_text())["keys"]) == 6
 
 
 def test_every_reason_is_explained() -> None:

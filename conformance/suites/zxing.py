@@ -29,7 +29,7 @@ def run(folder: Path, runner: Runner) -> Findings:
     cases, not_taken = list[tuple[Path, bytes | None]](), list[tuple[Path, str]]()
     for path in files(folder):
         if path.suffix in _PICTURES:
-            truth = next((truth.read_bytes() for end in _TRUTHS if (truth := path.with_suffix(end)).exists()), None)
+            truth = truth_of(path)
             if truth is not None or "falsepositives" in path.parent.name:
                 cases.append((path, truth))
             else:
@@ -46,6 +46,17 @@ def run(folder: Path, runner: Runner) -> Findings:
     return Findings(results, not_taken)
 
 
+def truth_of(picture: Path) -> bytes | None:
+    """Return what stands in a picture, from the file beside it; None where there is none."""
+    return next((truth.read_bytes() for end in _TRUTHS if (truth := picture.with_suffix(end)).exists()), None)
+
+
+def brightness_of(path: Path) -> Image.Image:
+    """Return a picture without colours, on white where it is transparent."""
+    picture = Image.open(path).convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("L")
+
+
 def _result(id_: str, path: Path, truth: bytes | None, reading: Reading) -> Result:
     found = [data for data, _ in reading.codes]
     if truth is None:
@@ -53,13 +64,13 @@ def _result(id_: str, path: Path, truth: bytes | None, reading: Reading) -> Resu
     if not found:
         got = NOT_READ if reading.trouble is None else f"{NOT_READ}: {reading.trouble}"
         return Result(id_, (RIGHT,), got, frozenset({WITH_TRUTH}))
-    if any(_is_same(data, truth) for data in found):
+    if any(is_same(data, truth) for data in found):
         return Result(id_, (RIGHT,), RIGHT, frozenset({WITH_TRUTH}))
     facts = frozenset({"zxing-cpp alone reads this in the picture, too"} if set(found) <= _alone(path) else ())
     return Result(id_, (RIGHT,), "read otherwise", facts)
 
 
-def _is_same(data: bytes, truth: bytes) -> bool:
+def is_same(data: bytes, truth: bytes) -> bool:
     """Compare bytes with a truth; a UPC-A code is the EAN-13 with a 0 before it."""
     if data in {truth, b"0" + truth}:
         return True
@@ -69,6 +80,4 @@ def _is_same(data: bytes, truth: bytes) -> bool:
 
 def _alone(path: Path) -> set[bytes]:
     """Return what zxing-cpp reads in the picture as it is."""
-    picture = Image.open(path).convert("RGBA")
-    flat = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("L")
-    return {bytes(found.bytes) for found in zxingcpp.read_barcodes(flat)}
+    return {bytes(found.bytes) for found in zxingcpp.read_barcodes(brightness_of(path))}

@@ -7,9 +7,8 @@ import pytest
 from agent.core.decision import Answer, Decision
 from agent.core.transaction import Transaction
 from agent.core.verdict import Claims, CodeType, Outcome, Verdict
+from fakes import console_parts
 from fakes.browser import Watched
-
-console_parts = pytest.importorskip("fakes.console_parts", reason="the server of the local API is not merged yet")
 
 VERDICT = Verdict("ehc", Outcome.VERIFIED, "ok", Claims(type=CodeType.STATIC, issuer="4420", card=bytes(range(32))))
 

@@ -22,7 +22,7 @@ def test_a_reader_that_went_away_is_no_error(arguments: list[str]) -> None:
         assert process.stderr is not None
         process.stdout.close()
         said = process.stderr.read().decode()
-        process.wait()
+    assert process.returncode == READER_GONE
     assert "Traceback" not in said
     assert "BrokenPipe" not in said
 

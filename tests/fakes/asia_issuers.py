@@ -14,16 +14,12 @@ from functools import cache
 from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID, ObjectIdentifier
 
-from agent.adapters.keys.verification import build_key, read_certificate
-from agent.core.revocation import RevocationList
-from agent.core.trust_entries import parse_trust_list
-from agent.core.trust_list import Trust
-from fakes.ehc_issuer import trust_list_file
+from fakes.ehc_issuer import es256
 
 REFERENCE = "000120260103101500123"  # four digits of no number, 3 January 2026 10:15:00.123 in India
 ISSUED_AT_S = 1_767_415_500
@@ -32,11 +28,6 @@ PERSON = (
     "Test State", "Test Street", "Test Sub-district", "Test Town",
 )  # fmt: skip
 PHOTO = b"\xff\x4f\xff\x51" + hashlib.shake_256(b"a photo of nobody").digest(900) + b"\xff\xd9"
-
-
-def trust_with(*entries: dict[str, Any], revoked: RevocationList | None = None) -> Trust:
-    file = parse_trust_list(trust_list_file(*entries), build_key, read_certificate)
-    return Trust(file, None, revoked, None, laboratory=True)
 
 
 @cache
@@ -189,11 +180,6 @@ def entry_of(certificate: bytes, **changed: Any) -> dict[str, Any]:
     return {name: value for name, value in entry.items() if value is not None}
 
 
-def signature_of(key: ec.EllipticCurvePrivateKey, signed: bytes) -> bytes:
-    r, s = utils.decode_dss_signature(key.sign(signed, ec.ECDSA(SHA256())))
-    return r.to_bytes(32, "big") + s.to_bytes(32, "big")
-
-
 def canonical(data: Any) -> bytes:
     """RFC 8785 for names of plain letters and values without floats."""
     return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
@@ -205,5 +191,5 @@ def base64url(data: bytes) -> str:
 
 def seal(key: Any, certificate: bytes, data: Any = VACCINATION, **changed: Any) -> dict[str, Any]:
     """Return a seal as an object; changed: of its sig."""
-    signature = base64url(signature_of(key, canonical(data)))
+    signature = base64url(es256(key, canonical(data)))
     return {"data": data, "sig": {"alg": "ES256", "cer": base64url(certificate), "sigvl": signature, **changed}}

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
 from vectors import generate
 
-from agent.adapters.keys.verification import build_key
+from agent.adapters.keys.verification import build_key, read_certificate
 from agent.core.formats import base45
 from agent.core.revocation import RevocationList, parse_revoked
 from agent.core.scan import Scan
@@ -39,6 +39,17 @@ def deterministic(claims: dict[int, Any]) -> bytes:
     return bytes((0xA0 + len(entries),)) + b"".join(key + value for key, value in entries)
 
 
+def p256_key(label: bytes) -> ec.EllipticCurvePrivateKey:
+    """Return the key of a label, always the same."""
+    return ec.derive_private_key(int.from_bytes(hashlib.sha256(label).digest(), "big") >> 1, ec.SECP256R1())
+
+
+def es256(key: ec.EllipticCurvePrivateKey, message: bytes) -> bytes:
+    """Sign, as r || s (RFC 9053 §2.1, RFC 7518 §3.4)."""
+    r, s = utils.decode_dss_signature(key.sign(message, ec.ECDSA(hashes.SHA256())))
+    return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+
 class EhcIssuer:
     """Keys come from the label, so failures can be repeated."""
 
@@ -49,7 +60,7 @@ class EhcIssuer:
         if alg == "SM2":
             self.key = generate.Sm2Key(int.from_bytes(seed, "big") >> 1)
         elif alg == "ES256":
-            self.key = ec.derive_private_key(int.from_bytes(seed, "big") >> 1, ec.SECP256R1())
+            self.key = p256_key(label)
         else:
             self.key = ed25519.Ed25519PrivateKey.from_private_bytes(seed)
         self.spki: bytes = generate.spki(self.key)
@@ -73,8 +84,7 @@ class EhcIssuer:
     def sign(self, message: bytes) -> bytes:
         if self.alg in ("EdDSA", "SM2"):
             return bytes(self.key.sign(message))
-        r, s = utils.decode_dss_signature(self.key.sign(message, ec.ECDSA(hashes.SHA256())))
-        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+        return es256(self.key, message)
 
     def token(self, claims: dict[int, Any] | bytes, *, aad: bytes = b"scanward-ehc-1", protected: bytes = b"") -> bytes:
         payload = claims if isinstance(claims, bytes) else deterministic(claims)
@@ -99,8 +109,10 @@ def trust_list_file(*entries: dict[str, Any], **changed: Any) -> bytes:
     return json.dumps(file | changed).encode()
 
 
-def trust_of(*entries: dict[str, Any], revoked: RevocationList | None = None) -> Trust:
-    return Trust(parse_trust_list(trust_list_file(*entries), build_key), None, revoked, None, laboratory=True)
+def trust_of(*entries: dict[str, Any], revoked: RevocationList | None = None, **changed: Any) -> Trust:
+    """Return what a terminal with these entries, of any families, goes by. changed: the list's further members."""
+    trust_list = parse_trust_list(trust_list_file(*entries, **changed), build_key, read_certificate)
+    return Trust(trust_list, None, revoked, None, laboratory=True)
 
 
 def revoked_cards(*cards: bytes) -> RevocationList:

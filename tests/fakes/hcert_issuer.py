@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import json
 import zlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,19 +9,13 @@ from typing import Any
 import cbor2
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID, ObjectIdentifier
 
-from agent.adapters.keys.verification import build_key, read_certificate
 from agent.core.revocation import RevocationList, parse_revoked
-from agent.core.scan import Scan
-from agent.core.time_interval import Interval, Stamp
-from agent.core.trust_entries import parse_trust_list
-from agent.core.trust_list import Trust
+from fakes.ehc_issuer import NOW_S, es256, p256_key
 
-NOW_S = 1_800_000_000
-NOW = Interval(NOW_S * 1000, NOW_S * 1000)
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # of P-256: SEC 2, §2.4.2
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
 CI = "URN:UVCI:01:AT:INVENTED0000000000000000001#K"
@@ -73,10 +66,6 @@ def text_of(token: bytes) -> str:
     return "HC1:" + base45_text(zlib.compress(token, 9))
 
 
-def scan_of(text: str | bytes) -> Scan:
-    return Scan(text.encode() if isinstance(text, str) else text, "desk", Stamp(bytes(16), 0, NOW, "os"))
-
-
 class HcertIssuer:
     """ES256 keys come from the label, so failures can be repeated; an RSA key is new in each run."""
 
@@ -86,7 +75,7 @@ class HcertIssuer:
         if alg == "PS256":
             self.key = rsa.generate_private_key(65_537, 2_048)
         else:
-            self.key = ec.derive_private_key(int.from_bytes(hashlib.sha256(label).digest(), "big") >> 1, ec.SECP256R1())
+            self.key = p256_key(label)
         self.spki: bytes = self.key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         self.kid = hashlib.sha256(self.spki).digest()[:8]
 
@@ -123,8 +112,7 @@ class HcertIssuer:
         if self.alg == "PS256":
             pss = padding.PSS(padding.MGF1(hashes.SHA256()), 32)
             return bytes(self.key.sign(message, pss, hashes.SHA256()))
-        r, s = utils.decode_dss_signature(self.key.sign(message, ec.ECDSA(hashes.SHA256())))
-        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+        return es256(self.key, message)
 
     def parts(
         self,
@@ -148,17 +136,7 @@ class HcertIssuer:
         return text_of(self.token(said, **how))
 
 
-def trust_of(*entries: dict[str, Any], revoked: RevocationList | None = None) -> Trust:
-    file = {"format": "scanward-trust-list-1", "version": 17, "issued_at": "2026-11-21T08:00:00Z", "keys": [*entries]}
-    trust_list = parse_trust_list(json.dumps(file).encode(), build_key, read_certificate)
-    return Trust(trust_list, None, revoked, None, laboratory=True)
-
-
 def revoked_hashes(*things: bytes) -> RevocationList:
     """Return a list of certificates revoked by the EU's hash of these bytes."""
     hashes_ = (hashlib.sha256(thing).digest()[:16] for thing in things)
     return parse_revoked(b"".join(sorted(hashlib.sha256(b"dcc" + hash_).digest()[:8] for hash_ in hashes_)))
-
-
-def revoked_kids(*kids: bytes) -> RevocationList:
-    return parse_revoked(b"".join(sorted(hashlib.sha256(b"kidhcert\0" + kid).digest()[:8] for kid in kids)))

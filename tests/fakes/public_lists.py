@@ -4,12 +4,9 @@ import hashlib
 import json
 from urllib.parse import quote
 
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-
 from agent.adapters.keys.verification import build_key, read_certificate
 from agent.core.public_lists.intake import Choices, Intake
+from fakes.ehc_issuer import es256
 from fakes.signers import b64, b64url, jwk_of, kid_of, spki_of
 
 NOW_S = 1_795_248_000  # 2026-11-21T08:00:00Z
@@ -33,16 +30,10 @@ def gateway_entry(der, country="XA", **more):
     } | more  # fmt: skip
 
 
-def sign(key, message):
-    """Return r || s of ES256."""
-    r, s = decode_dss_signature(key.sign(message, ec.ECDSA(hashes.SHA256())))
-    return r.to_bytes(32, "big") + s.to_bytes(32, "big")
-
-
 def german_list(entries, key):
     """Return entries as Germany gives them away: a signature on the first line."""
     body = json.dumps({"certificates": entries}).encode()
-    return b64(sign(key, body)).encode() + b"\n" + body
+    return b64(es256(key, body)).encode() + b"\n" + body
 
 
 def swedish_list(by_country, key, *, is_encoded):
@@ -58,7 +49,7 @@ def swedish_list(by_country, key, *, is_encoded):
     header = {"alg": "ES256"} | ({} if is_encoded else {"b64": False, "crit": ["b64"]})
     signed = b64url(json.dumps(header).encode()).encode() + b"."
     signed += b64url(payload).encode() if is_encoded else payload
-    return signed + b"." + b64url(sign(key, signed)).encode()
+    return signed + b"." + b64url(es256(key, signed)).encode()
 
 
 def french_list(ders):

@@ -7,13 +7,10 @@ import zlib
 from typing import Any
 
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, utils
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from agent.adapters.keys.verification import build_key
-from agent.core.revocation import RevocationList
-from agent.core.trust_entries import parse_trust_list
-from agent.core.trust_list import Trust
+from fakes.ehc_issuer import es256, p256_key
 
 ISSUER_URL = "https://health.example/issuer"
 ISSUED_S = 1_790_000_000.25
@@ -77,8 +74,7 @@ class ShcIssuer:
 
     def __init__(self, label: bytes = b"shc issuer", url: str = ISSUER_URL) -> None:
         self.url = url
-        seed = int.from_bytes(hashlib.sha256(label).digest(), "big") >> 1
-        self.key = ec.derive_private_key(seed, ec.SECP256R1())
+        self.key = p256_key(label)
         public_key = self.key.public_key()
         self.spki = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         numbers = public_key.public_numbers()
@@ -102,11 +98,7 @@ class ShcIssuer:
         return {name: value for name, value in whole.items() if value is not None}
 
     def sign(self, message: bytes, *, der: bool = False) -> bytes:
-        signature = self.key.sign(message, ec.ECDSA(hashes.SHA256()))
-        if der:
-            return signature
-        r, s = utils.decode_dss_signature(signature)
-        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+        return self.key.sign(message, ec.ECDSA(hashes.SHA256())) if der else es256(self.key, message)
 
     def jws(
         self, said: dict[str, Any] | bytes | None = None, *, header: dict[str, Any] | bytes | None = None,
@@ -118,12 +110,3 @@ class ShcIssuer:
         content = deflated(said if isinstance(said, bytes) else compact(said)) if payload is None else payload
         message = f"{base64url(head if isinstance(head, bytes) else compact(head))}.{base64url(content)}"
         return f"{message}.{base64url(self.sign(message.encode(), der=der) if signature is None else signature)}"
-
-
-def trust_of(
-    *entries: dict[str, Any], revocations: list[Any] | None = None, revoked: RevocationList | None = None
-) -> Trust:
-    file = {"format": "scanward-trust-list-1", "version": 17, "issued_at": "2026-11-21T08:00:00Z", "keys": [*entries]}
-    if revocations is not None:
-        file["revocations"] = revocations
-    return Trust(parse_trust_list(json.dumps(file).encode(), build_key), None, revoked, None, laboratory=True)

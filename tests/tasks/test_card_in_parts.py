@@ -9,7 +9,8 @@ from agent.core.decision import Answer
 from agent.core.steps import parse_policy
 from agent.core.transaction import record_of
 from agent.ports import LedgerFull
-from fakes.shc_issuer import ShcIssuer, parts_of, trust_of
+from fakes.ehc_issuer import trust_of
+from fakes.shc_issuer import ShcIssuer, parts_of
 from fakes.world import ListScanner, scan_of
 
 pytestmark = pytest.mark.looptime

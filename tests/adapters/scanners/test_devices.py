@@ -171,7 +171,9 @@ def test_whatever_a_device_says_of_itself_is_short_and_printable(
     sysfs.add("tty", "ttyACM0", usb)
     sysfs.hidraw("hidraw0", COUNTED + descriptor, 1, 2)
     (sysfs.root / "sys/class/hidraw/hidraw0/device/uevent").write_bytes(b"HID_ID=" + said + b"\nHID_NAME=" + said)
-    for device in list_devices(sysfs.root):
+    devices = list_devices(sysfs.root)
+    assert len(devices) == 2
+    for device in devices:
         for text in (device.name, device.serial or "", device.phys or ""):
             assert text.isprintable()
             assert len(text) <= 2 * TEXT_CHARS_MAX + 1

@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import struct
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -37,13 +36,6 @@ CODES = [
 def scanner_at(board: Board, told: Presences, **settings: object) -> KeyboardScanner:
     settings = {"id": "front", "path": str(board.path), "timeout_ms": 50, "scans_per_s_max": 10_000} | settings
     return KeyboardScanner(Settings(**settings), FakeClock(), told, open_node=board.open)  # type: ignore[arg-type]
-
-
-@pytest.fixture
-async def board(tmp_path: Path) -> AsyncIterator[Board]:
-    board = Board(tmp_path / "event0")
-    yield board
-    board.unplug()
 
 
 async def test_what_is_typed_comes_out_byte_for_byte(board: Board, told: Presences) -> None:

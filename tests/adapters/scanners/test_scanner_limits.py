@@ -5,7 +5,8 @@ import errno
 import os
 import termios
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,28 +15,15 @@ from agent.adapters.scanners import hid, keyboard, lookout, serial
 from agent.adapters.scanners.camera import CameraScanner
 from agent.adapters.scanners.camera import Settings as CameraSettings
 from agent.adapters.scanners.presence import Presence
+from agent.ports import Scanner
 from fakes.board import Board
 from fakes.hid_reports import HidDevice, reports
 from fakes.pictures import PlainReader, picture_of
-from fakes.tty import Presences, Tty, reading
+from fakes.tty import Presences, Tty, open_files, reading
 from fakes.waiting import until
 from fakes.world import FakeClock
 
 CYCLES = 1_000
-
-
-@pytest.fixture
-def board(tmp_path: Path) -> Iterator[Board]:
-    board = Board(tmp_path / "event0")
-    yield board
-    board.unplug()
-
-
-@pytest.fixture
-def tty(tmp_path: Path) -> Iterator[Tty]:
-    tty = Tty(tmp_path / "scanner")
-    yield tty
-    tty.unplug()
 
 
 @pytest.fixture
@@ -55,10 +43,6 @@ def hid_at(device: HidDevice, told: Presences) -> hid.HidScanner:
     return hid.HidScanner(settings, FakeClock(), told, open_device=device.open)
 
 
-def open_files() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
-
-
 def failing(times: int, error: Exception, real: Callable[..., object]) -> Callable[..., object]:
     """Return what fails so often and then does what the real one does."""
     left = [times]
@@ -72,51 +56,48 @@ def failing(times: int, error: Exception, real: Callable[..., object]) -> Callab
     return fail_or_do
 
 
-TROUBLES = [
-    ("descriptors", OSError(errno.EMFILE, "Too many open files")),
-    ("threads", RuntimeError("can't start new thread")),
-]
+@contextmanager
+def out_of(what: str, pipe: str) -> Iterator[None]:
+    """Let the machine run out three times, of descriptors (where `os.<pipe>` makes them) or of threads."""
+    with pytest.MonkeyPatch.context() as limits:
+        if what == "descriptors":
+            error = OSError(errno.EMFILE, "Too many open files")
+            limits.setattr(os, pipe, failing(3, error, getattr(os, pipe)))
+        else:
+            error = RuntimeError("can't start new thread")
+            limits.setattr(threading.Thread, "start", failing(3, error, threading.Thread.start))
+        limits.setattr(lookout, "REOPEN_DELAY_S_FIRST", 0.001)
+        yield
 
 
-@pytest.mark.parametrize(("what", "trouble"), TROUBLES)
+async def require_told_and_tried_again(
+    scanner: Scanner, told: Presences, send: Callable[[], Coroutine[None, None, None]]
+) -> None:
+    async with reading(scanner) as listener:
+        assert "no means to open it" in await told.until(Presence.ABSENT)
+        assert scanner.why_silent() is None
+        await told.until(Presence.PRESENT)
+        await send()
+        assert (await listener.next()).data == b"EHC1:A"
+
+
+@pytest.mark.parametrize("what", ["descriptors", "threads"])
 async def test_a_keyboard_for_which_the_machine_has_no_means_is_told_and_tried_again_and_nothing_leaks(
-    what: str, trouble: Exception, board: Board, told: Presences, monkeypatch: pytest.MonkeyPatch
+    what: str, board: Board, told: Presences
 ) -> None:
     before = open_files()
-    with monkeypatch.context() as limits:
-        if what == "descriptors":
-            limits.setattr(os, "pipe2", failing(3, trouble, os.pipe2))
-        else:
-            limits.setattr(threading.Thread, "start", failing(3, trouble, threading.Thread.start))
-        limits.setattr(lookout, "REOPEN_DELAY_S_FIRST", 0.001)
-        scanner = keyboard_at(board, told)
-        async with reading(scanner) as listener:
-            assert "no means to open it" in await told.until(Presence.ABSENT)
-            assert scanner.why_silent() is None
-            await told.until(Presence.PRESENT)
-            await board.type("EHC1:A")
-            assert (await listener.next()).data == b"EHC1:A"
+    with out_of(what, "pipe2"):
+        await require_told_and_tried_again(keyboard_at(board, told), told, lambda: board.type("EHC1:A"))
     assert open_files() == before
 
 
-@pytest.mark.parametrize(("what", "trouble"), TROUBLES)
+@pytest.mark.parametrize("what", ["descriptors", "threads"])
 async def test_a_hid_scanner_for_which_the_machine_has_no_means_is_told_and_tried_again_and_nothing_leaks(
-    what: str, trouble: Exception, device: HidDevice, told: Presences, monkeypatch: pytest.MonkeyPatch
+    what: str, device: HidDevice, told: Presences
 ) -> None:
     before = open_files()
-    with monkeypatch.context() as limits:
-        if what == "descriptors":
-            limits.setattr(os, "eventfd", failing(3, trouble, os.eventfd))
-        else:
-            limits.setattr(threading.Thread, "start", failing(3, trouble, threading.Thread.start))
-        limits.setattr(lookout, "REOPEN_DELAY_S_FIRST", 0.001)
-        scanner = hid_at(device, told)
-        async with reading(scanner) as listener:
-            assert "no means to open it" in await told.until(Presence.ABSENT)
-            assert scanner.why_silent() is None
-            await told.until(Presence.PRESENT)
-            await device.send(*reports(b"EHC1:A"))
-            assert (await listener.next()).data == b"EHC1:A"
+    with out_of(what, "eventfd"):
+        await require_told_and_tried_again(hid_at(device, told), told, lambda: device.send(*reports(b"EHC1:A")))
         device.unplug()
     assert open_files() == before
 

@@ -13,7 +13,7 @@ from agent.adapters.scanners.serial import READ_BYTES_MAX, SerialScanner, Settin
 from agent.core.reading.framing import Framing
 from agent.core.scan import SCAN_BYTES_MAX, ScanFault
 from fakes.serial_scanner import scanner_at
-from fakes.tty import WITHIN_S, Presences, Tty, reading
+from fakes.tty import WITHIN_S, Presences, Tty, open_files, reading
 from fakes.world import BOOT_ID, FakeClock
 
 
@@ -209,10 +209,6 @@ async def test_a_path_that_is_no_serial_port_is_told_with_what_to_do(tmp_path: P
         why = await told.until(Presence.ABSENT)
     assert "cannot be used as a serial port" in why
     assert "/dev/serial/by-id" in why
-
-
-def open_files() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 async def test_closing_gives_every_file_descriptor_back(tty: Tty, told: Presences) -> None:

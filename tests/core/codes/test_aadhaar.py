@@ -27,13 +27,12 @@ from fakes.asia_issuers import (
     REFERENCE,
     AadhaarIssuer,
     number_of,
-    trust_with,
     zlib_code,
 )
-from fakes.ehc_issuer import NOW, revoked_kids, scan_of
+from fakes.ehc_issuer import NOW, revoked_kids, scan_of, trust_of
 
 ISSUER = AadhaarIssuer()
-TRUST = trust_with(ISSUER.entry())
+TRUST = trust_of(ISSUER.entry())
 CONTENT = ISSUER.content()
 PACKED = gzip.compress(CONTENT, mtime=0)
 TEXT = number_of(PACKED)
@@ -155,23 +154,23 @@ def test_pss_is_not_pkcs1() -> None:
 def test_without_keys_nothing_is_verified() -> None:
     foreign = AadhaarIssuer("another")
     assert reason_of(TEXT, None) == "key.no-trust-list"
-    assert reason_of(TEXT, trust_with()) == "key.unknown-issuer"
-    assert reason_of(TEXT, trust_with(ISSUER.entry(alg="PS256"))) == "key.unknown"
-    assert reason_of(TEXT, trust_with(ISSUER.entry(family="hcert"))) == "key.unknown-issuer"
-    assert reason_of(TEXT, trust_with(foreign.entry())) == "signature.invalid"
+    assert reason_of(TEXT, trust_of()) == "key.unknown-issuer"
+    assert reason_of(TEXT, trust_of(ISSUER.entry(alg="PS256"))) == "key.unknown"
+    assert reason_of(TEXT, trust_of(ISSUER.entry(family="hcert"))) == "key.unknown-issuer"
+    assert reason_of(TEXT, trust_of(foreign.entry())) == "signature.invalid"
 
 
 def test_every_pinned_key_is_tried() -> None:
     others = [AadhaarIssuer(f"other {n}").entry(not_after="2026-01-02T00:00:00Z") for n in range(2)]
-    verdict = judge(TEXT, trust_with(*others, ISSUER.entry()))
+    verdict = judge(TEXT, trust_of(*others, ISSUER.entry()))
     assert (verdict.reason, verdict.claims.key_id) == ("ok", ISSUER.kid)
 
 
 def test_no_more_than_a_few_keys_are_tried_those_of_the_time_first() -> None:
     other = AadhaarIssuer("another")
     many = [other.entry(kid=f"{n:02x}", not_after="2026-01-02T00:00:00Z") for n in range(KEYS_MAX + 3)]
-    assert reason_of(TEXT, trust_with(*many, ISSUER.entry())) == "ok"
-    assert reason_of(TEXT, trust_with(*many, ISSUER.entry(not_after="2026-01-02T00:00:00Z"))) == "signature.invalid"
+    assert reason_of(TEXT, trust_of(*many, ISSUER.entry())) == "ok"
+    assert reason_of(TEXT, trust_of(*many, ISSUER.entry(not_after="2026-01-02T00:00:00Z"))) == "signature.invalid"
 
 
 @pytest.mark.parametrize(
@@ -184,14 +183,14 @@ def test_no_more_than_a_few_keys_are_tried_those_of_the_time_first() -> None:
     ],
 )
 def test_the_key_counts_that_was_valid_when_the_code_was_made(not_before: str, not_after: str, reason: str) -> None:
-    assert reason_of(TEXT, trust_with(ISSUER.entry(not_before=not_before, not_after=not_after))) == reason
+    assert reason_of(TEXT, trust_of(ISSUER.entry(not_before=not_before, not_after=not_after))) == reason
 
 
 def test_a_code_that_does_not_say_when_it_was_made_needs_a_key_valid_now() -> None:
     text = ISSUER.code(reference="0001" + "99" * 8 + "9")
     assert judge(text).claims.issued_at_s is None
     assert reason_of(text) == "ok"
-    assert reason_of(text, trust_with(ISSUER.entry(not_after="2026-06-01T00:00:00Z"))) == "key.expired"
+    assert reason_of(text, trust_of(ISSUER.entry(not_after="2026-06-01T00:00:00Z"))) == "key.expired"
 
 
 def test_a_code_from_the_future_is_refused_once_that_is_certain() -> None:
@@ -203,8 +202,8 @@ def test_a_code_from_the_future_is_refused_once_that_is_certain() -> None:
 
 def test_a_revoked_key_is_refused() -> None:
     revoked = revoked_kids(ISSUER.kid, family=b"aadhaar")
-    assert reason_of(TEXT, trust_with(ISSUER.entry(), revoked=revoked)) == "revoked.key"
-    fine = judge(TEXT, trust_with(ISSUER.entry(), revoked=revoked_kids(b"another!", family=b"aadhaar")))
+    assert reason_of(TEXT, trust_of(ISSUER.entry(), revoked=revoked)) == "revoked.key"
+    fine = judge(TEXT, trust_of(ISSUER.entry(), revoked=revoked_kids(b"another!", family=b"aadhaar")))
     assert (fine.reason, fine.unchecked) == ("ok", ("expiry", "revocation"))
 
 
@@ -309,6 +308,6 @@ def test_the_public_sample_is_verified_with_its_test_key() -> None:
     text = (folder / "anon_v2_testkey_sample.txt").read_text().strip()
     spki = "".join((folder / "testPublicKey.pem").read_text().splitlines()[1:-1])
     entry = {"family": "aadhaar", "issuer": "UIDAI", "kid": "01", "alg": "RS256", "spki": spki}
-    verdict = judge(text, trust_with(entry))
+    verdict = judge(text, trust_of(entry))
     assert (verdict.reason, verdict.claims.issued_at_s) == ("ok", 1_552_025_647)
     assert reason_of(text) == "signature.invalid"

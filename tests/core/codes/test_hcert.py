@@ -11,12 +11,11 @@ from agent.core.time_interval import Interval
 from agent.core.trust_list import Trust
 from agent.core.verdict import Claims, Outcome, Verdict
 from agent.core.verification import describe, verify
+from fakes.ehc_issuer import NOW, NOW_S, revoked_kids, scan_of, trust_of
 from fakes.hcert_issuer import (
     ALG,
     CI,
     KID,
-    NOW,
-    NOW_S,
     ORDER,
     PERSON,
     RECOVERY,
@@ -27,10 +26,7 @@ from fakes.hcert_issuer import (
     claims,
     dcc,
     revoked_hashes,
-    revoked_kids,
-    scan_of,
     text_of,
-    trust_of,
 )
 
 ISSUER, OTHER = HcertIssuer(), HcertIssuer(label=b"another")
@@ -223,7 +219,7 @@ def test_a_certificate_is_revoked_by_its_signature() -> None:
 
 
 def test_a_revoked_key_signs_nothing() -> None:
-    assert reason(trust=trust_of(ISSUER.entry(), revoked=revoked_kids(ISSUER.kid))) == "revoked.key"
+    assert reason(trust=trust_of(ISSUER.entry(), revoked=revoked_kids(ISSUER.kid, family=b"hcert"))) == "revoked.key"
 
 
 def test_a_country_may_sign_with_its_authoritys_key() -> None:

@@ -20,13 +20,12 @@ from agent.core.formats import tolerant_cose
 from agent.core.trust_list import Trust
 from agent.core.verdict import Outcome, Verdict
 from agent.core.verification import describe, verify
+from fakes.ehc_issuer import NOW, NOW_S, scan_of, trust_of
 from fakes.hcert_issuer import (
     ALG,
     ALPHABET,
     CRIT,
     KID,
-    NOW,
-    NOW_S,
     ORDER,
     VACCINATION,
     HcertIssuer,
@@ -34,9 +33,7 @@ from fakes.hcert_issuer import (
     claims,
     dcc,
     revoked_hashes,
-    scan_of,
     text_of,
-    trust_of,
 )
 
 ISSUER, OTHER = HcertIssuer(), HcertIssuer(label=b"another")

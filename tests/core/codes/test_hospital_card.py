@@ -79,7 +79,12 @@ def test_there_is_a_limit_on_how_many():
         read_patterns([r"\d{8}"] * (PATTERNS_MAX + 1))
 
 
-@given(st.text(alphabet=r"\d[]{},?-.AZaz09^$(|)+* ", max_size=40))
+PLACES = [r"\d", "A", "z", "0", " ", "-", r"\-", r"\.", "[AZ]", "[A-Z]", r"[\dA]", "[0-9a-z]", "[ -]", "[-A]"]
+REPEATS = ["", "{4}", "{8}", "?", "{0,4}", "{2,9}", "{12,16}", "{0}", "{1}", "{9,2}"]
+LIKELY = st.lists(st.tuples(st.sampled_from(PLACES), st.sampled_from(REPEATS)).map("".join), min_size=1, max_size=6)
+
+
+@given(st.text(alphabet=r"\d[]{},?-.AZaz09^$(|)+* ", max_size=40) | LIKELY.map("".join))
 def test_a_pattern_is_taken_or_refused_and_means_what_it_means_elsewhere(source):
     try:
         pattern = read_pattern(source)

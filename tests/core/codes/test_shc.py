@@ -18,7 +18,7 @@ from agent.core.time_interval import Interval
 from agent.core.trust_list import Trust, TrustListInvalid
 from agent.core.verdict import Claims, Outcome, Verdict
 from agent.core.verification import describe, verify
-from fakes.ehc_issuer import NOW, NOW_S, revoked_cards, revoked_kids, scan_of
+from fakes.ehc_issuer import NOW, NOW_S, revoked_cards, revoked_kids, scan_of, trust_of
 from fakes.shc_issuer import (
     ISSUED_S,
     ISSUER_URL,
@@ -35,7 +35,6 @@ from fakes.shc_issuer import (
     digits_of,
     file_of,
     parts_of,
-    trust_of,
 )
 
 ISSUER, OTHER = ShcIssuer(), ShcIssuer(b"another issuer", "https://other.example/issuer")

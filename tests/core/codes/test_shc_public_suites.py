@@ -1,14 +1,10 @@
 """Other people's cards: the examples of the framework, what its validator's makers broke, Wycheproof's JWS."""
 
-import base64
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from agent.adapters.keys.verification import build_key
 from agent.core.codes import recognise, shc
@@ -18,8 +14,8 @@ from agent.core.time_interval import Interval
 from agent.core.trust_list import Trust
 from agent.core.verdict import Verdict
 from agent.core.verification import verify
-from fakes.ehc_issuer import scan_of
-from fakes.shc_issuer import trust_of
+from conformance.material import from_base64url, spki_entry, spki_of_jwk
+from fakes.ehc_issuer import scan_of, trust_of
 
 SUITES = os.environ.get("SCANWARD_VECTORS")
 pytestmark = pytest.mark.skipif(SUITES is None, reason="SCANWARD_VECTORS names no folder with the public suites")
@@ -29,25 +25,15 @@ ISSUER = "https://spec.smarthealth.cards/examples/issuer"
 NOW = Interval(1_700_000_000_000, 1_700_000_000_000)
 
 
-def bytes_of(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-
-
-def spki_of(jwk: dict[str, Any]) -> bytes:
-    x, y = (int.from_bytes(bytes_of(jwk[name])) for name in ("x", "y"))
-    key = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
-    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-
-
 def trust(issuer: str, folder: Path) -> Trust:
     """An issuer's published keys and lists, as a trust list carries them."""
     keys, lists = [], []
     for jwk in json.loads((folder / ".well-known/jwks.json").read_text())["keys"]:
-        named = {"family": "shc", "issuer": issuer, "kid": bytes_of(jwk["kid"]).hex()}
+        kid = from_base64url(jwk["kid"])
         version = {"crl_version": jwk["crlVersion"]} if "crlVersion" in jwk else {}
-        keys.append(named | version | {"alg": jwk["alg"], "spki": base64.b64encode(spki_of(jwk)).decode()})
+        keys.append(spki_entry("shc", issuer, kid, jwk["alg"], spki_of_jwk(jwk)) | version)
         if (published := folder / f".well-known/crl/{jwk['kid']}.json").exists():
-            lists.append(json.loads(published.read_text()) | named)
+            lists.append(json.loads(published.read_text()) | {"family": "shc", "issuer": issuer, "kid": kid.hex()})
     return trust_of(*keys, revocations=lists)
 
 
@@ -104,11 +90,11 @@ def test_a_card_of_a_key_whose_list_is_broken_is_refused(name: str) -> None:
 def test_the_keys_of_the_other_issuer_are_named_as_they_must_be_and_still_sign_nothing_here() -> None:
     """The file called "not smart" is no malformed key set: it is another issuer's."""
     (jwk,) = json.loads((BROKEN / "issuer.jwks.public.not.smart.json").read_text())["keys"]
-    assert thumbprint(spki_of(jwk)) == bytes_of(jwk["kid"])
-    spki = base64.b64encode(spki_of(jwk)).decode()
-    named = {"family": "shc", "issuer": "https://other.example", "kid": bytes_of(jwk["kid"]).hex(), "alg": "ES256"}
+    spki, kid = spki_of_jwk(jwk), from_base64url(jwk["kid"])
+    assert thumbprint(spki) == kid
     mismatched = BROKEN / "test-example-00-d-jws-issuer-kid-mismatch.txt"
-    assert judge(mismatched, trust_of(named | {"spki": spki})).reason == "key.unknown-issuer"
+    other = spki_entry("shc", "https://other.example", kid, "ES256", spki)
+    assert judge(mismatched, trust_of(other)).reason == "key.unknown-issuer"
 
 
 UNUSUAL = {372, 373}
@@ -131,7 +117,7 @@ def test_wycheproofs_jws_are_read_and_checked_as_it_says() -> None:
                 if case["result"] == "valid":
                     unread.add(case["tcId"])
             if is_ours:
-                key = build_key("ES256", spki_of(jwk))
+                key = build_key("ES256", spki_of_jwk(jwk))
                 is_valid = found is not None and found.header.alg == "ES256" and may_verify
                 is_valid = is_valid and found is not None and key.verify(found.signature, found.signed)
                 checked += 1
