@@ -66,8 +66,8 @@ def require_in_time(claims: Claims, now: Interval) -> None:
 
 
 def is_expiry_certain(claims: Claims, now: Interval) -> bool:
-    """Say whether it is certain that a long-lived credential has not expired: then a wide interval does no harm."""
-    if claims.expires_at_s is None:
+    """Say whether a credential's end is certain to lie ahead: time known closely, none, or so far off."""
+    if claims.expires_at_s is None or not is_time_vague(now):
         return True
     return now.latest_ms is not None and now.latest_ms <= (claims.expires_at_s + SKEW_GRACE_S) * 1000
 

@@ -297,6 +297,13 @@ def test_a_verdict_says_what_it_did_not_check(
     assert len(set(with_list.unchecked)) == len(with_list.unchecked)
 
 
+@pytest.mark.parametrize("make", [ehc_static, hcert, shc], ids=lambda make: make.__name__)
+def test_a_time_known_closely_is_certain_of_an_end_within_the_grace(make: Callable[..., str]) -> None:
+    """One rule for all: the grace of 15 s is wider than any interval that counts as close."""
+    at_the_end = Interval((NOW_S + 11) * MS, (NOW_S + 20) * MS)
+    assert judge(make(exp=NOW_S), ALL, at_the_end).unchecked == ()
+
+
 def test_a_certificate_whose_key_may_have_ended_is_uncertain_though_it_has_not_expired() -> None:
     code = hcert(exp=NOW_S + 86_400)
     assert judge(code, trust_of(HCERT.entry(**ENDS_SOON)), WIDE).unchecked == ("time",)
