@@ -3,9 +3,11 @@
 import argparse
 import asyncio
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import segno
@@ -36,6 +38,7 @@ DEFAULT_LISTEN = "127.0.0.1:8080"
 QR_SCALE = 6
 COMMANDS_LISTED_MAX = 50
 DELAY_S_MAX = 60.0
+READER_GONE, INTERRUPTED = 141, 130  # as of a program that SIGPIPE or SIGINT ends (128 + 13, + 2)
 
 
 class UsageWrong(Exception):
@@ -44,11 +47,37 @@ class UsageWrong(Exception):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status."""
-    args = _parser().parse_args(argv)
+    try:
+        try:
+            status = _call(_parser().parse_args(argv))
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except KeyboardInterrupt:
+        if argv is not None:  # a program called this: it decides
+            raise
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)  # so a shell's script ends, too
+        return INTERRUPTED  # the first process of a container outlives it
+    except BrokenPipeError:  # whoever read the output has seen enough
+        _drop_output()
+        return READER_GONE
+    except OSError as error:
+        _drop_output()
+        with suppress(OSError):
+            print(f"scanward-platform: {error.strerror or error}: the output is not whole", file=sys.stderr)
+        return 1
+    return status
+
+
+def _call(args: argparse.Namespace) -> int:
     command: Callable[[argparse.Namespace], None] = args.command
     status = 0
     try:
         command(args)
+    except* BrokenPipeError:  # whoever read the output has seen enough
+        _drop_output()
+        status = READER_GONE
     except* (UsageWrong, MqttUsageWrong, PlaceInvalid) as group:
         print(f"scanward-platform: {_first(group)}", file=sys.stderr)
         status = 2
@@ -58,6 +87,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"scanward-platform: {_first(group)}", file=sys.stderr)
         status = 1
     return status
+
+
+def _drop_output() -> None:
+    """Let what is left go nowhere, without a word."""
+    with suppress(OSError):  # a program's own stand-in has no descriptor
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
