@@ -1,8 +1,8 @@
 """Keys of public trust lists in the platform's own: checked here, kept in imported.json, signed with the next version.
 
-The law: what is taken replaces what was taken before, as a whole, and is checked by the platform's own code: what a
-terminal cannot read, it sets aside, or refuses with the whole list. The platform's own families are never taken from
-a file.
+The law: every entry is checked by the platform's own code, and one that a terminal could not use is refused by its
+place while the rest is taken. What may follow what was taken before: following.py. The platform's own families are
+never taken from a file.
 """
 
 import base64
@@ -53,11 +53,15 @@ class ImportInvalid(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What was taken. left_out: families of the file that are not taken from files, with how many entries."""
+    """What was taken. left_out: families of the file that are not taken from files, with how many entries.
+
+    refused: entries that were not taken, one line each, by their place.
+    """
 
     keys: tuple[dict[str, Any], ...] = ()
     revocations: tuple[dict[str, Any], ...] = ()
     left_out: tuple[tuple[str, int], ...] = ()
+    refused: tuple[str, ...] = ()
 
     def families(self) -> dict[str, int]:
         """Return how many keys there are of each family."""
@@ -65,7 +69,7 @@ class Imported:
 
 
 def parse_imported(data: bytes) -> Imported:
-    """Read the entries of public families of a trust list. Raises ImportInvalid."""
+    """Read the entries of public families of a trust list. Raises ImportInvalid for what is no trust list."""
     if len(data) > TRUST_LIST_BYTES_MAX:
         raise ImportInvalid(f"{len(data)} bytes; terminals read at most {TRUST_LIST_BYTES_MAX}")
     try:
@@ -75,12 +79,29 @@ def parse_imported(data: bytes) -> Imported:
     if not isinstance(file, dict) or file.get("format") != FORMAT:
         raise ImportInvalid(f"not a trust list of the format {FORMAT}")
     entries = _list_of(file, "keys")
-    mine = [(place, entry) for place, entry in entries if entry.get("family") in ALGORITHMS]
-    keys = tuple(_key(entry, place) for place, entry in mine)
-    _require_distinct(keys)
-    lists = tuple(_revocations(entry, place) for place, entry in _list_of(file, "revocations"))
+    keys, lists, refused = list[dict[str, Any]](), list[dict[str, Any]](), list[str]()
+    names = Counter[tuple[str, ...]]()
+    for place, entry in entries:
+        if entry.get("family") not in ALGORITHMS:
+            continue
+        try:
+            keys.append(_require_room(_key(entry, place), place, names))
+        except ImportInvalid as error:
+            refused.append(f"{error} ({_called(entry)})")
+    for place, entry in _list_of(file, "revocations"):
+        try:
+            lists.append(_revocations(entry, place))
+        except ImportInvalid as error:
+            refused.append(f"{error} ({_called(entry)})")
+            lists += _void(entry, place)
     left_out = Counter(str(entry.get("family"))[:16] for _, entry in entries if entry.get("family") not in ALGORITHMS)
-    return Imported(keys, lists, tuple(sorted(left_out.items())))
+    return Imported(tuple(keys), tuple(lists), tuple(sorted(left_out.items())), tuple(refused))
+
+
+def _called(entry: dict[str, Any]) -> str:
+    """Return family and issuer, without what could play tricks on a screen."""
+    text = f"{entry.get('family')} of {str(entry.get('issuer'))[:ISSUER_CHARACTERS_MAX]}"
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def parse_prefixes(data: bytes) -> bytes:
@@ -109,6 +130,15 @@ def read_imported(path: Path) -> Imported:
         return Imported()
     except (OSError, ImportInvalid) as error:
         raise ImportInvalid(f"{path}: {error}") from error
+
+
+def read_file(path: Path, bytes_max: int) -> bytes:
+    """Read a file of at most so many bytes. Raises ImportInvalid, OSError."""
+    with path.open("rb") as file:
+        data = file.read(bytes_max + 1)
+    if len(data) > bytes_max:
+        raise ImportInvalid(f"{path}: more than {bytes_max} bytes")
+    return data
 
 
 def _each_name_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -217,14 +247,25 @@ def _require_dates(entry: dict[str, Any], place: str) -> None:
         raise ImportInvalid(f"{place}.not_after: before not_before")
 
 
-def _require_distinct(keys: tuple[dict[str, Any], ...]) -> None:
-    names = Counter[tuple[str, ...]]()
-    for index, key in enumerate(keys):
-        is_many = key["family"] == "hcert"
-        name = (key["family"], key["kid"]) if is_many else (key["family"], key["issuer"], key["kid"])
-        names[name] += 1
-        if names[name] > (KEYS_OF_ONE_ID_MAX if is_many else 1):
-            raise ImportInvalid(f"key {index} of the public families: too many keys of this id")
+def _require_room(key: dict[str, Any], place: str, names: Counter[tuple[str, ...]]) -> dict[str, Any]:
+    """Return the key, counted among those of its name. Raises ImportInvalid where there are enough of them."""
+    is_many = key["family"] == "hcert"
+    name = (key["family"], key["kid"]) if is_many else (key["family"], key["issuer"], key["kid"])
+    if names[name] >= (KEYS_OF_ONE_ID_MAX if is_many else 1):
+        before = f"{KEYS_OF_ONE_ID_MAX} keys of this id stand" if is_many else "this issuer's key of this id stands"
+        raise ImportInvalid(f"{place}.kid: {before} in the file before; take one of them out of it")
+    names[name] += 1
+    return key
+
+
+def _void(entry: dict[str, Any], place: str) -> list[dict[str, Any]]:
+    """Return a list that vouches for nothing in the place of one that cannot be read: its key's cards are refused."""
+    try:
+        _require_named(entry, place)
+    except ImportInvalid:
+        return []
+    about = {"family": "shc", "issuer": entry["issuer"], "kid": entry["kid"]}
+    return [about | {"method": "malformed", "ctr": 0, "rids": []}] if entry.get("family") == "shc" else []
 
 
 def _revocations(entry: dict[str, Any], place: str) -> dict[str, Any]:
