@@ -66,7 +66,15 @@ def _with_newest_lists(before: Imported, now: Imported) -> Imported:
         "before stays; --older-lists takes it out"
         for entry in kept
     ]
-    return replace(now, revocations=(*lists, *kept), refused=tuple(refused))
+    lists += kept
+    ctrs = {_name(entry): entry["ctr"] for entry in lists}
+    keys = tuple(_at_least(key, ctrs.get(_name(key), 0)) for key in now.keys)
+    return replace(now, keys=keys, revocations=tuple(lists), refused=tuple(refused))
+
+
+def _at_least(key: dict[str, Any], ctr: int) -> dict[str, Any]:
+    """Return a key that speaks of no older list than the one it has: terminals ask for both to agree."""
+    return key | {"crl_version": ctr} if key.get("crl_version", ctr) < ctr else key
 
 
 def _source(key: dict[str, Any]) -> str:

@@ -248,6 +248,13 @@ def test_what_a_source_s_newer_list_no_longer_has_goes_and_what_another_took_ove
     assert json.loads(published(platform)[0])["keys"][-2:] == [KEY | {"source": "dcc"}, other]
 
 
+def test_a_key_that_speaks_of_an_older_list_goes_with_the_one_that_stays(platform):
+    repository = Repository(Layout(platform))
+    repository.take(file(SHC | {"crl_version": 5}, revocations=[REVOCATIONS | {"ctr": 5}]), None, NOW_S)
+    repository.take(file(SHC | {"crl_version": 4}, revocations=[REVOCATIONS | {"ctr": 4}]), None, NOW_S)
+    assert json.loads(published(platform)[0])["keys"][-1] == SHC | {"crl_version": 5}
+
+
 @pytest.mark.parametrize("newer", [(REVOCATIONS | {"ctr": 4, "rids": []},), ()])
 def test_a_card_revocation_list_goes_back_only_where_that_is_asked_for(platform, tmp_path, capsys, newer):
     (tmp_path / "first").write_bytes(file(SHC, revocations=[REVOCATIONS | {"ctr": 5}]))
