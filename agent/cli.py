@@ -3,9 +3,13 @@
 import argparse
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+
+from agent.commands.output import OUTPUT_FULL, drop_output
 
 COMMANDS = {
     "run": "run the agent",
@@ -20,11 +24,23 @@ COMMANDS = {
 }
 
 READER_GONE = 141  # as of a program that SIGPIPE ends (128 + 13)
+INTERRUPTED = 130  # as of a program that SIGINT ends (128 + 2)
+OUTPUT_UNWRITTEN = 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status; 2 is a usage error."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    """Run one command and return its exit status; 2 is a usage error, or an output that cannot be written."""
+    try:
+        return _main(list(sys.argv[1:] if argv is None else argv))
+    except KeyboardInterrupt:
+        if argv is not None:  # a program called this: it decides
+            raise
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)  # so a shell's script ends, too, and what is buffered waits for nobody
+        return INTERRUPTED  # the first process of a container outlives it
+
+
+def _main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="scanward", description="The edge agent of a health-code scanner terminal.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     chosen = next((a for a in arguments if not a.startswith("-")), None)
@@ -34,18 +50,29 @@ def main(argv: Sequence[str] | None = None) -> int:
             module = importlib.import_module(f"agent.commands.{name}")
             module.add_arguments(sub)
             sub.set_defaults(run=module.run)
-    args = parser.parse_args(arguments)
-    if args.command == "run":
-        status: int = args.run(args)
+    if chosen == "run":
+        status: int = (args := parser.parse_args(arguments)).run(args)
         return status
     if sys.stdout is None:  # started with its output closed (`>&-`): what is said goes nowhere
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    if sys.stderr is None:  # and not, for want of it, among the output
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     try:
-        status = args.run(args)
-        sys.stdout.flush()
+        try:
+            args = parser.parse_args(arguments)
+            status = args.run(args)
+        finally:
+            sys.stdout.flush()
     except BrokenPipeError:  # whoever read it has seen enough (`scanward explain ... | head`)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left goes nowhere, without a word
+        drop_output()
         return READER_GONE
+    except OSError as error:
+        if error.errno not in OUTPUT_FULL:
+            raise
+        drop_output()
+        with suppress(OSError):  # the same disk, perhaps
+            print(f"scanward: {error.strerror}: the output is not whole", file=sys.stderr)
+        return OUTPUT_UNWRITTEN
     return status
 
 

@@ -32,6 +32,7 @@ from agent.adapters.uplinks.http import Settings as HttpSettings
 from agent.adapters.uplinks.mqtt import Settings as MqttSettings
 from agent.adapters.uplinks.urls import url_fault
 from agent.core.codes.hospital_card import CardPatterns, read_patterns
+from agent.core.steps import Check
 from agent.tasks.carriers import Settings as CarrierSettings
 from agent.tasks.delivery import Settings as DeliverySettings
 from agent.tasks.heartbeat import Settings as HeartbeatSettings
@@ -87,9 +88,13 @@ class Uplink(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """[policy]. refuse: by step name ("*" for all), code kinds refused here that the signed policy accepts."""
+    """[policy]. refuse: by step name ("*" for all), code kinds refused here that the signed policy accepts.
+
+    checked: likewise, what must not have been left unchecked.
+    """
 
     refuse: dict[StepNames, frozenset[CodeKind]] = {}
+    checked: dict[StepNames, frozenset[Check]] = {}
 
 
 class Codes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -3,9 +3,11 @@
 import argparse
 import asyncio
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import segno
@@ -13,7 +15,8 @@ import segno
 from platform_stub import clock, keys
 from platform_stub import commands as terminal_commands
 from platform_stub.issuing import imported, issuer, repository
-from platform_stub.issuing.imported import ImportInvalid
+from platform_stub.issuing.following import REFUSED_SHOWN_MAX, told
+from platform_stub.issuing.imported import REVOKED_BYTES_MAX, TRUST_LIST_BYTES_MAX, ImportInvalid, read_file
 from platform_stub.issuing.issuer import Issuer
 from platform_stub.issuing.national import NationalCodes
 from platform_stub.issuing.repository import Repository
@@ -36,6 +39,7 @@ DEFAULT_LISTEN = "127.0.0.1:8080"
 QR_SCALE = 6
 COMMANDS_LISTED_MAX = 50
 DELAY_S_MAX = 60.0
+READER_GONE, INTERRUPTED = 141, 130  # as of a program that SIGPIPE or SIGINT ends (128 + 13, + 2)
 
 
 class UsageWrong(Exception):
@@ -44,11 +48,37 @@ class UsageWrong(Exception):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status."""
-    args = _parser().parse_args(argv)
+    try:
+        try:
+            status = _call(_parser().parse_args(argv))
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except KeyboardInterrupt:
+        if argv is not None:  # a program called this: it decides
+            raise
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)  # so a shell's script ends, too
+        return INTERRUPTED  # the first process of a container outlives it
+    except BrokenPipeError:  # whoever read the output has seen enough
+        _drop_output()
+        return READER_GONE
+    except OSError as error:
+        _drop_output()
+        with suppress(OSError):
+            print(f"scanward-platform: {error.strerror or error}: the output is not whole", file=sys.stderr)
+        return 1
+    return status
+
+
+def _call(args: argparse.Namespace) -> int:
     command: Callable[[argparse.Namespace], None] = args.command
     status = 0
     try:
         command(args)
+    except* BrokenPipeError:  # whoever read the output has seen enough
+        _drop_output()
+        status = READER_GONE
     except* (UsageWrong, MqttUsageWrong, PlaceInvalid) as group:
         print(f"scanward-platform: {_first(group)}", file=sys.stderr)
         status = 2
@@ -58,6 +88,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"scanward-platform: {_first(group)}", file=sys.stderr)
         status = 1
     return status
+
+
+def _drop_output() -> None:
+    """Let what is left go nowhere, without a word."""
+    with suppress(OSError):  # a program's own stand-in has no descriptor
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -143,9 +179,11 @@ def _add_import(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     take = commands.add_parser("import", help="take keys and revocations of public trust lists, and publish")
     take.add_argument("directory", type=Path, metavar="DIR")
     take.add_argument(
-        "--from", dest="trust_list", type=Path, metavar="FILE", help="a trust-list.json; replaces the last"
+        "--from", dest="trust_list", type=Path, metavar="FILE", help="the trust-list.json all imports went into"
     )
     take.add_argument("--revoked", type=Path, metavar="FILE", help="a revoked.bin; replaces the last")
+    take.add_argument("--withdraw-missing", action="store_true", help="also take out sources that FILE does not have")
+    take.add_argument("--older-lists", action="store_true", help="take FILE's card revocation lists, older or not")
     take.add_argument("--withdraw", action="store_true", help="instead: take out all that was imported")
     take.set_defaults(command=_import)
 
@@ -303,28 +341,19 @@ def _import(args: argparse.Namespace) -> None:
     if args.withdraw == bool(args.trust_list or args.revoked):
         raise UsageWrong("give --from FILE, --revoked FILE or both; or --withdraw alone")
     empty = imported.encode(imported.Imported())
-    trust_list = empty if args.withdraw else _read_file(args.trust_list, imported.TRUST_LIST_BYTES_MAX)
-    revoked = b"" if args.withdraw else _read_file(args.revoked, imported.REVOKED_BYTES_MAX)
-    if args.trust_list is not None and not imported.parse_imported(trust_list or b"").keys:
-        raise ImportInvalid(f"{args.trust_list}: no key of a public family is in it; --withdraw takes the old ones out")
-    version, before, now = _repository(args.directory).take(trust_list, revoked, clock.now_s())
-    for family, count in now.families().items():
-        print(f"{count} keys of {family} (before: {before.families().get(family, 0)})")
-    for family in before.families().keys() - now.families().keys():
-        print(f"no keys of {family} any more (before: {before.families()[family]})")
-    for family, count in now.left_out:
-        print(f"{count} entries of {family} were left out: they are never taken from a file")
+    trust_list = empty if args.withdraw else args.trust_list and read_file(args.trust_list, TRUST_LIST_BYTES_MAX)
+    revoked = b"" if args.withdraw else args.revoked and read_file(args.revoked, REVOKED_BYTES_MAX)
+    if args.trust_list is not None and not (parsed := imported.parse_imported(trust_list)).keys:
+        for line in parsed.refused[:REFUSED_SHOWN_MAX]:
+            print(f"refused {line}", file=sys.stderr)
+        raise ImportInvalid(f"{args.trust_list}: no key of a public family could be taken; --withdraw takes all out")
+    version, before, now = _repository(args.directory).take(
+        trust_list, revoked, clock.now_s(), withdraws=args.withdraw or args.withdraw_missing,
+        takes_older=args.older_lists,
+    )  # fmt: skip
+    for line in told(before, now):
+        print(line)
     print(f"{len(now.revocations)} card revocation lists; published as version {version}")
-
-
-def _read_file(path: Path | None, bytes_max: int) -> bytes | None:
-    if path is None:
-        return None
-    with path.open("rb") as file:
-        data = file.read(bytes_max + 1)
-    if len(data) > bytes_max:
-        raise ImportInvalid(f"{path}: more than {bytes_max} bytes")
-    return data
 
 
 def _repository(directory: Path) -> Repository:

@@ -112,7 +112,7 @@ def _read_trust(args: argparse.Namespace) -> tuple[Trust | None, Policy | None, 
         config, (_, manifest, content) = read_configured(args.config)
     except TrustUnreadable as error:
         raise InputUnreadable(str(error)) from error
-    policy = content.policy.narrowed(config.policy.refuse)
+    policy = content.policy.narrowed(config.policy.refuse, config.policy.checked)
     return Trust(content.trust_list, policy, content.revoked, manifest.expires_at_ms), policy, config.codes.cards()
 
 

@@ -92,6 +92,7 @@ def _read(args: argparse.Namespace) -> Intake:
         family=args.family,
         issuer=args.issuer,
         keep_expired=args.keep_expired,
+        takes_older_lists=args.older_lists,
         domains=frozenset(args.domain or ["DCC"]),
     )
     intake = Intake(choices, build_key, read_certificate)

@@ -92,6 +92,7 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
     add("--domain", action="append", metavar="NAME", help="did: a trust domain to take, again for more (DCC)")
     add("--signed-by", type=Path, metavar="FILE", help="dcc: check the list's signature with this certificate or key")
     add("--keep-expired", action="store_true", help="take hcert signers that ended over 30 days ago")
+    add("--older-lists", action="store_true", help="take lists of revoked cards older than those already there")
     add("--source", metavar="NAME", help="replace the entries of this name (made from format, family and issuer)")
     add("--out-revoked", type=Path, metavar="FILE", help="eu-revocation: the revoked.bin to write")
     add("--into-revoked", type=Path, metavar="FILE", help="eu-revocation: a revoked.bin whose entries stay")
@@ -146,7 +147,7 @@ def _refresh(args: argparse.Namespace) -> int:
         trust_list = parse_content(files, build_key, read_certificate).trust_list
         if aside := len(trust_list.set_aside):
             print(
-                f"scanward: trust list {trust_list.version}: {aside} keys cannot be used: see trust show",
+                f"scanward: trust list {trust_list.version}: {aside} keys are set aside: see trust show",
                 file=sys.stderr,
             )
         return trust_list.version
@@ -285,7 +286,7 @@ def _print(shown: dict[str, object], content: Content) -> None:
     if len(content.trust_list.keys) > KEYS_SHOWN_MAX:
         print(f"  and {len(content.trust_list.keys) - KEYS_SHOWN_MAX} more")
     if content.trust_list.set_aside:
-        print(f"{len(content.trust_list.set_aside)} keys cannot be used, their codes are refused:")
+        print(f"{len(content.trust_list.set_aside)} keys are set aside, codes that need them are refused:")
     for line in content.trust_list.set_aside[:SET_ASIDE_SHOWN_MAX]:
         print(f"  {legible(line)}")
     if len(content.trust_list.set_aside) > SET_ASIDE_SHOWN_MAX:

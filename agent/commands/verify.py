@@ -29,6 +29,7 @@ from agent.commands.laboratory import (
     present,
     read_file,
 )
+from agent.commands.output import OUTPUT_FULL
 from agent.commands.workers import WorkerDied, spread
 from agent.core.codes import UNREADABLE, recognise, shc
 from agent.core.codes.parts import PARTS_MAX, PREFIX
@@ -237,6 +238,8 @@ def run(args: argparse.Namespace) -> int:
     except BrokenPipeError:
         raise  # whoever reads the verdicts has seen enough: no fault of a file (agent/cli.py)
     except OSError as error:
+        if error.errno in OUTPUT_FULL:
+            raise  # the same
         print(f"scanward verify: {error.strerror or error}", file=sys.stderr)
         return 2
     return 0

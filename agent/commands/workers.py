@@ -62,7 +62,8 @@ def spread(answer: Answer, chunks: Iterable[bytes], processes: int) -> Iterator[
             ours, its = context.Pipe()
             process = context.Process(target=_work, args=(answer, its, [worker.pipe for worker in workers] + [ours]))
             process.daemon = True
-            process.start()
+            with _uninterrupted():
+                process.start()
             its.close()
             workers.append(_Worker(process, ours))
             free.put(workers[-1])
@@ -77,6 +78,16 @@ def spread(answer: Answer, chunks: Iterable[bytes], processes: int) -> Iterator[
     finally:
         for worker in workers:
             worker.end()
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C wait, so that a new process is not hit by it before it has said that it ignores it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _in_order(
@@ -101,6 +112,7 @@ def _in_order(
 def _work(answer: Answer, pipe: Connection, others: list[Connection]) -> None:
     """Answer until the other end is closed. Ctrl-C is for the process that started this one, which then closes it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     for other in others:  # only the first process may hold them, or nobody would see that it has gone
         other.close()
     try:

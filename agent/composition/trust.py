@@ -21,7 +21,7 @@ def build_store(config: Config, paths: Paths, ledger: ThreadedLedger) -> TrustSt
         build_key=build_key,
         read_certificate=read_certificate,
         values=LedgerValues(ledger),
-        narrow=lambda policy: policy.narrowed(config.policy.refuse),
+        narrow=lambda policy: policy.narrowed(config.policy.refuse, config.policy.checked),
     )
 
 

@@ -197,6 +197,8 @@ def _judge(verdict: Verdict, step_name: str, trust: Trust | None, now: Interval)
             answer, reason = Answer.PROVISIONAL, verdict.reason
     if answer is Answer.REFUSE:
         return answer, reason
+    if not step.checked.isdisjoint(verdict.unchecked):
+        return Answer.REFUSE, "policy.unchecked"
     match trust.freshness(now):
         case Freshness.ONLINE_ONLY:
             return Answer.REFUSE, "policy.trust-list-too-old"

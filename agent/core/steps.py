@@ -14,6 +14,9 @@ POLICY_BYTES_MAX = 65_536
 ONLINE_FAMILIES = frozenset({"national", "insurance", "resident-id", "hospital-card", "e-prescription"})
 """Families without an offline proof that a platform can settle."""
 
+Check = Literal["time", "expiry", "revocation", "online", "separators", "signature", "check-character"]
+"""What a verdict may have left unchecked (docs/codes.md)."""
+
 _CODE_KIND = re.compile(r"[a-z0-9-]{1,16}\.(static|dynamic|any)")
 _STEP_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 
@@ -28,12 +31,14 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     verified: code kinds ("family.static", "family.dynamic", "family.any") accepted when proven: by a signature, or, in
     families that have none, by the platform, which is asked then. provisional: code kinds accepted provisionally where
     there is no proof.
+    checked: what must not have been left unchecked; a code of which it was is refused.
     confirm: whose yes is needed before the step goes on, if anyone's.
     med_step, scene: the national numbers of the step.
     """
 
     verified: frozenset[str] = frozenset()
     provisional: frozenset[str] = frozenset()
+    checked: frozenset[Check] = frozenset()
     confirm: Literal["clinician", "pharmacist", "patient"] | None = None
     med_step: str = "000000"
     scene: str | None = None
@@ -60,13 +65,21 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     offline: Offline = Offline()
     steps: dict[str, Step] = {}
 
-    def narrowed(self, refuse: Mapping[str, frozenset[str]]) -> "Policy":
-        """Return this policy without the code kinds a site refuses, by step name ("*" for every step)."""
-        steps = {}
+    def narrowed(
+        self, refuse: Mapping[str, frozenset[str]], checked: Mapping[str, frozenset[Check]] | None = None
+    ) -> "Policy":
+        """Return this policy without the code kinds a site refuses, by step name ("*" for every step).
+
+        checked: what the site wants to have been checked beside what the policy does, likewise.
+        """
+        steps, more = {}, checked or {}
         for name, step in self.steps.items():
             gone = refuse.get(name, frozenset()) | refuse.get("*", frozenset())
             steps[name] = msgspec.structs.replace(
-                step, verified=_without(step.verified, gone), provisional=_without(step.provisional, gone)
+                step,
+                verified=_without(step.verified, gone),
+                provisional=_without(step.provisional, gone),
+                checked=step.checked | more.get(name, frozenset()) | more.get("*", frozenset()),
             )
         return msgspec.structs.replace(self, steps=steps)
 

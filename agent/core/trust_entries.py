@@ -1,7 +1,7 @@
 """Reads trust-list.json. The law: an entry that does not fit together refuses the list, named by its place and field.
 
 A terminal, for which the list is signed and the only one, sets aside such keys of public lists instead: they verify
-nothing and are named (docs/decisions/0232). Entries of families this agent does not know are kept, inert: a newer
+nothing and are named (docs/decisions/0232, 0251). Entries of families this agent does not know are kept, inert: a newer
 platform may say more than this agent understands.
 """
 
@@ -9,6 +9,8 @@ import base64
 import binascii
 import hashlib
 import re
+from collections import defaultdict
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -18,6 +20,7 @@ from agent.core.formats.jwk import thumbprint
 from agent.core.rid_lists import RidList, read_rid_list
 from agent.core.trust_list import (
     END_OF_TIME_S,
+    KEYS_OF_ONE_ID_MAX,
     TRUST_LIST_BYTES_MAX,
     X25519_SPKI_HEAD,
     AlgorithmUnavailable,
@@ -82,7 +85,7 @@ def parse_trust_list(
     """Read trust-list.json (at most 4 MB). Raises TrustListInvalid, which names the entry by index and the field.
 
     read_certificate: for entries with x5c; without it they are refused. sets_aside: keys of public lists that do not
-    fit together are left out and named in `TrustList.set_aside`.
+    fit together, or stand there too often, are left out and named in `TrustList.set_aside`.
     """
     if len(data) > TRUST_LIST_BYTES_MAX:
         raise TrustListInvalid(f"the trust list has {len(data)} bytes; at most {TRUST_LIST_BYTES_MAX} are read")
@@ -92,23 +95,61 @@ def parse_trust_list(
         raise TrustListInvalid("the trust list is not valid: nested too deeply") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise TrustListInvalid(f"the trust list is not valid: {error}") from error
-    keys = list[TrustedKey]()
+    keys = list[tuple[str, TrustedKey]]()
     set_aside = list[str]()
     for index, entry in enumerate(file.keys):
         place = f"keys[{index}]"
         if entry.family in _FAMILIES:
-            keys.append(_platform_key(entry, place, build_key))
+            keys.append((place, _platform_key(entry, place, build_key)))
         elif entry.family in CREDENTIAL_FAMILIES:
             try:
-                keys.append(_credential_key(entry, place, build_key, read_certificate))
+                keys.append((place, _credential_key(entry, place, build_key, read_certificate)))
             except TrustListInvalid as error:
                 if not sets_aside:
                     raise
                 set_aside.append(f"{error} ({entry.family} of {entry.issuer})")
         else:
-            keys.append(_inert_key(entry, place))
+            keys.append((place, _inert_key(entry, place)))
     issued_at_s, rid_lists = int(file.issued_at.timestamp()), _rid_lists(file.revocations)
-    return TrustList(file.version, issued_at_s, tuple(keys), rid_lists, tuple(set_aside))
+    found = _told_apart(keys, set_aside) if sets_aside else [key for _, key in keys]
+    return TrustList(file.version, issued_at_s, tuple(found), rid_lists, tuple(set_aside))
+
+
+def _told_apart(keys: list[tuple[str, TrustedKey]], set_aside: list[str]) -> list[TrustedKey]:
+    """Set aside public keys beyond those that a name may have: the first stay (docs/decisions/0251).
+
+    Two entries that name one and the same key are both the authority's word: what both allow counts.
+    """
+    found, places = list[TrustedKey](), defaultdict[tuple[str, ...], list[int]](list)
+    for place, key in keys:
+        is_many = key.family == "hcert"
+        named = places[(key.family, key.key_id.hex()) if is_many else (key.family, key.issuer, key.key_id.hex())]
+        if key.family not in CREDENTIAL_FAMILIES or len(named) < (KEYS_OF_ONE_ID_MAX if is_many else 1):
+            named.append(len(found))
+            found.append(key)
+            continue
+        how = f"{KEYS_OF_ONE_ID_MAX} keys have this id before it"
+        if not is_many:
+            how = "this issuer has another key of this id before it, which counts"
+            if found[named[0]].spki == key.spki:
+                found[named[0]] = _narrowed(found[named[0]], key)
+                how = "this key is there before, what both entries allow counts"
+        set_aside.append(f"{place}.kid: {how} ({key.family} of {key.issuer})")
+    return found
+
+
+def _narrowed(one: TrustedKey, other: TrustedKey) -> TrustedKey:
+    """Return a key with what both of its entries allow."""
+    is_for_nothing = bool(one.usage and other.usage) and not one.usage & other.usage
+    versions = [version for version in (one.crl_version, other.crl_version) if version is not None]
+    return replace(
+        one,
+        usage=one.usage & other.usage if one.usage and other.usage else one.usage | other.usage,
+        not_before_s=max(one.not_before_s, other.not_before_s),
+        not_after_s=min(one.not_after_s, other.not_after_s),
+        key=None if is_for_nothing else one.key,
+        crl_version=max(versions, default=None),
+    )
 
 
 def _platform_key(entry: _KeyEntry, place: str, build_key: KeyBuilder) -> TrustedKey:

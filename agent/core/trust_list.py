@@ -18,6 +18,8 @@ from agent.core.time_interval import Interval
 
 TRUST_LIST_BYTES_MAX = 4 * 1024 * 1024
 KEYS_OF_ONE_ID_MAX = 8  # each costs a signature check: hcert's 8-byte ids may name several keys
+NAMED_ONCE = frozenset({"ehc", "platform", "shc", "aadhaar", "vds-nc"})
+"""Families in which an issuer has one key of an id. What others do is not known here: they verify nothing."""
 END_OF_TIME_S = 253_402_300_799  # the last second of the year 9999: the end of an entry that has none
 X25519_SPKI_HEAD = bytes.fromhex("302a300506032b656e032100")  # RFC 8410 §4, then the 32 bytes
 
@@ -132,7 +134,8 @@ class TrustList:
     """The keys, and which cards of them are revoked. version rises with every issue; issued_at_s is when.
 
     set_aside: why entries of public lists are not among the keys, one line each, by their place.
-    Raises TrustListInvalid where one family, issuer and key id names two keys (hcert's may, up to KEYS_OF_ONE_ID_MAX).
+    Raises TrustListInvalid where one family, issuer and key id names two keys (hcert's may, up to
+    KEYS_OF_ONE_ID_MAX; of families that are not known here no more is asked).
     """
 
     version: int
@@ -152,7 +155,7 @@ class TrustList:
         by_issuer = defaultdict[tuple[str, str], list[TrustedKey]](list)
         by_family = defaultdict[str, list[TrustedKey]](list)
         for index, key in enumerate(self.keys):
-            if by_name.setdefault((key.family, key.issuer, key.key_id), key) is not key and key.family != "hcert":
+            if by_name.setdefault((key.family, key.issuer, key.key_id), key) is not key and key.family in NAMED_ONCE:
                 raise TrustListInvalid(f"keys[{index}].kid: this family and issuer have this key twice")
             by_id[key.family, key.key_id].append(key)
             by_issuer[key.family, key.issuer].append(key)

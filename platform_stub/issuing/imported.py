@@ -1,8 +1,8 @@
 """Keys of public trust lists in the platform's own: checked here, kept in imported.json, signed with the next version.
 
-The law: what is taken replaces what was taken before, as a whole, and is checked by the platform's own code: what a
-terminal cannot read, it sets aside, or refuses with the whole list. The platform's own families are never taken from
-a file.
+The law: every entry is checked by the platform's own code, and one that a terminal could not use is refused by its
+place while the rest is taken. What may follow what was taken before: following.py. The platform's own families are
+never taken from a file.
 """
 
 import base64
@@ -56,11 +56,15 @@ class ImportInvalid(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What was taken. left_out: families of the file that are not taken from files, with how many entries."""
+    """What was taken. left_out: families of the file that are not taken from files, with how many entries.
+
+    refused: entries that were not taken, one line each, by their place.
+    """
 
     keys: tuple[dict[str, Any], ...] = ()
     revocations: tuple[dict[str, Any], ...] = ()
     left_out: tuple[tuple[str, int], ...] = ()
+    refused: tuple[str, ...] = ()
 
     def families(self) -> dict[str, int]:
         """Return how many keys there are of each family."""
@@ -68,7 +72,7 @@ class Imported:
 
 
 def parse_imported(data: bytes) -> Imported:
-    """Read the entries of public families of a trust list. Raises ImportInvalid."""
+    """Read the entries of public families of a trust list. Raises ImportInvalid for what is no trust list."""
     if len(data) > TRUST_LIST_BYTES_MAX:
         raise ImportInvalid(f"{len(data)} bytes; terminals read at most {TRUST_LIST_BYTES_MAX}")
     try:
@@ -78,12 +82,30 @@ def parse_imported(data: bytes) -> Imported:
     if not isinstance(file, dict) or file.get("format") != FORMAT:
         raise ImportInvalid(f"not a trust list of the format {FORMAT}")
     entries = _list_of(file, "keys")
-    mine = [(place, entry) for place, entry in entries if entry["family"] in ALGORITHMS]
-    keys = tuple(_key(entry, place) for place, entry in mine)
-    _require_distinct(keys)
-    lists = tuple(_revocations(entry, place) for place, entry in _list_of(file, "revocations"))
-    left_out = Counter(entry["family"] for _, entry in entries if entry["family"] not in ALGORITHMS)
-    return Imported(keys, lists, tuple(sorted(left_out.items())))
+    keys, lists, refused = list[dict[str, Any]](), list[dict[str, Any]](), list[str]()
+    names, left_out = Counter[tuple[str, ...]](), Counter[str]()
+    for place, entry in entries:
+        try:
+            if (family := _require_family(entry, place)) in ALGORITHMS:
+                keys.append(_require_room(_key(entry, place), place, names))
+            else:
+                left_out[family] += 1
+        except ImportInvalid as error:
+            refused.append(f"{error} ({_called(entry)})")
+    for place, entry in _list_of(file, "revocations"):
+        try:
+            _require_family(entry, place)
+            lists.append(_revocations(entry, place))
+        except ImportInvalid as error:
+            refused.append(f"{error} ({_called(entry)})")
+            lists += _void(entry, place)
+    return Imported(tuple(keys), tuple(lists), tuple(sorted(left_out.items())), tuple(refused))
+
+
+def _called(entry: dict[str, Any]) -> str:
+    """Return family and issuer, without what could play tricks on a screen."""
+    text = f"{str(entry.get('family'))[:16]} of {str(entry.get('issuer'))[:ISSUER_CHARACTERS_MAX]}"
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def parse_prefixes(data: bytes) -> bytes:
@@ -114,6 +136,15 @@ def read_imported(path: Path) -> Imported:
         raise ImportInvalid(f"{path}: {error}") from error
 
 
+def read_file(path: Path, bytes_max: int) -> bytes:
+    """Read a file of at most so many bytes. Raises ImportInvalid, OSError."""
+    with path.open("rb") as file:
+        data = file.read(bytes_max + 1)
+    if len(data) > bytes_max:
+        raise ImportInvalid(f"{path}: more than {bytes_max} bytes")
+    return data
+
+
 def _each_name_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
@@ -129,10 +160,14 @@ def _list_of(file: dict[str, Any], name: str) -> list[tuple[str, dict[str, Any]]
     entries = file.get(name, [])
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise ImportInvalid(f"{name}: not a list of objects")
-    for index, entry in enumerate(entries):
-        if not isinstance(entry.get("family"), str) or not _FAMILY.fullmatch(entry["family"]):
-            raise ImportInvalid(f"{name}[{index}].family: 1 to 16 of a-z, 0-9 and -")
     return [(f"{name}[{index}]", entry) for index, entry in enumerate(entries)]
+
+
+def _require_family(entry: dict[str, Any], place: str) -> str:
+    family = entry.get("family")
+    if not isinstance(family, str) or not _FAMILY.fullmatch(family):
+        raise ImportInvalid(f"{place}.family: 1 to 16 of a-z, 0-9 and -")
+    return family
 
 
 def _key(entry: dict[str, Any], place: str) -> dict[str, Any]:
@@ -226,14 +261,25 @@ def _require_dates(entry: dict[str, Any], place: str) -> None:
         raise ImportInvalid(f"{place}.not_after: before not_before")
 
 
-def _require_distinct(keys: tuple[dict[str, Any], ...]) -> None:
-    names = Counter[tuple[str, ...]]()
-    for index, key in enumerate(keys):
-        is_many = key["family"] == "hcert"
-        name = (key["family"], key["kid"]) if is_many else (key["family"], key["issuer"], key["kid"])
-        names[name] += 1
-        if names[name] > (KEYS_OF_ONE_ID_MAX if is_many else 1):
-            raise ImportInvalid(f"key {index} of the public families: too many keys of this id")
+def _require_room(key: dict[str, Any], place: str, names: Counter[tuple[str, ...]]) -> dict[str, Any]:
+    """Return the key, counted among those of its name. Raises ImportInvalid where there are enough of them."""
+    is_many = key["family"] == "hcert"
+    name = (key["family"], key["kid"]) if is_many else (key["family"], key["issuer"], key["kid"])
+    if names[name] >= (KEYS_OF_ONE_ID_MAX if is_many else 1):
+        before = f"{KEYS_OF_ONE_ID_MAX} keys of this id stand" if is_many else "this issuer's key of this id stands"
+        raise ImportInvalid(f"{place}.kid: {before} in the file before; take one of them out of it")
+    names[name] += 1
+    return key
+
+
+def _void(entry: dict[str, Any], place: str) -> list[dict[str, Any]]:
+    """Return a list that vouches for nothing in the place of one that cannot be read: its key's cards are refused."""
+    try:
+        _require_named(entry, place)
+    except ImportInvalid:
+        return []
+    about = {"family": "shc", "issuer": entry["issuer"], "kid": entry["kid"]}
+    return [about | {"method": "malformed", "ctr": 0, "rids": []}] if entry.get("family") == "shc" else []
 
 
 def _revocations(entry: dict[str, Any], place: str) -> dict[str, Any]:

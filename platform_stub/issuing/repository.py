@@ -7,6 +7,7 @@ must not do. Terminals start from DIR/root.json.
 import base64
 import hashlib
 import json
+import logging
 import tomllib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,6 +27,7 @@ from tuf.api.metadata import (  # type: ignore[attr-defined]
 from platform_stub import keys
 from platform_stub.files import write_file
 from platform_stub.issuing import imported
+from platform_stub.issuing.following import follow
 from platform_stub.issuing.imported import PREFIX_BYTES, Imported, ImportInvalid
 from platform_stub.layout import Layout, LayoutInvalid
 
@@ -34,6 +36,8 @@ POLICY_BYTES_MAX = 65_536
 LONG = timedelta(days=3_650)  # demo: nobody re-signs these by hand
 TIMESTAMP_LIFE = timedelta(days=1)
 TIMESTAMP_RENEWED_BEFORE = timedelta(hours=12)
+
+log = logging.getLogger(__name__)
 
 S = TypeVar("S", Root, Targets, Snapshot, Timestamp)
 
@@ -84,14 +88,21 @@ class Repository:
             write_file(self._layout.revoked, b"".join(sorted(prefixes)))
         return self.publish(now_s)
 
-    def take(self, keys_file: bytes | None, revoked: bytes | None, now_s: int) -> tuple[int, Imported, Imported]:
+    def take(
+        self, keys_file: bytes | None, revoked: bytes | None, now_s: int, *, withdraws: bool = False,
+        takes_older: bool = False,
+    ) -> tuple[int, Imported, Imported]:  # fmt: skip
         """Put public keys, public revocations or both in the place of those taken before, and publish.
 
-        Returns the version, what was there before, what there is now. Raises ImportInvalid: then nothing has changed.
+        withdraws, takes_older: see `follow`. Returns the version, what was there before, what there is now. Raises
+        ImportInvalid: then nothing has changed.
         """
         with self._layout.locked("revocations"):
             before = imported.read_imported(self._layout.imported)
-            now = imported.parse_imported(keys_file) if keys_file is not None else before
+            now = before
+            if keys_file is not None:
+                parsed = imported.parse_imported(keys_file)
+                now = follow(before, parsed, withdraws=withdraws, takes_older=takes_older)
             self._require_size(now, imported.parse_prefixes(revoked) if revoked is not None else None)
             if keys_file is not None:
                 write_file(self._layout.imported, imported.encode(now))
@@ -205,9 +216,12 @@ class Repository:
 
     def _read_imported(self) -> Imported:
         try:
-            return imported.read_imported(self._layout.imported)
+            found = imported.read_imported(self._layout.imported)
         except ImportInvalid as error:
             raise LayoutInvalid(str(error)) from error
+        for line in found.refused:
+            log.warning("%s: not published: %s", self._layout.imported, line)
+        return found
 
     def _read_revoked(self, path: Path | None = None) -> set[bytes]:
         """Read the platform's own revocations, or those of another file, which need not be there."""

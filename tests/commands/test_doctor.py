@@ -275,7 +275,7 @@ def test_keys_that_this_terminal_cannot_use_are_a_warning(tmp_path: Path) -> Non
     files["trust-list.json"] = json.dumps(trust_list).encode()
     publish_bundle(tmp_path / "trust", files, expires_at_ms=4_102_444_800_000)
     assert levels(service.trust(config)) == ["warning"]
-    assert "1 keys cannot be used" in said(service.trust(config))
+    assert "1 keys are set aside" in said(service.trust(config))
 
 
 def test_sm2_is_a_finding_whether_or_not_it_is_built_in() -> None:

@@ -99,7 +99,7 @@ def test_show_names_keys_that_cannot_be_used_and_counts_lists_of_revoked_cards(t
     assert main(["trust", "show", "--state", str(tmp_path)]) == 0
     out = capsys.readouterr().out
     assert "card revocation lists: 2 (1 malformed: all cards of those keys are refused); 3 keys" in out
-    assert "1 keys cannot be used, their codes are refused:\n  keys[3].x5c: not a certificate" in out
+    assert "1 keys are set aside, codes that need them are refused:\n  keys[3].x5c: not a certificate" in out
     assert "(vds-nc of XXA)" in out
     assert main(["trust", "show", "--state", str(tmp_path), "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
@@ -166,7 +166,7 @@ def test_refresh_goes_on_without_a_key_that_cannot_be_used_and_says_so(tmp_path)
         command = [sys.executable, "-m", "agent", "trust", "refresh", *arguments, "--now", f"{START_MS},"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert json.loads(done.stdout)["ok"] is True
-    assert done.stderr == "scanward: trust list 5: 1 keys cannot be used: see trust show\n"
+    assert done.stderr == "scanward: trust list 5: 1 keys are set aside: see trust show\n"
 
 
 def test_refresh_prints_one_object_and_says_by_its_status_whether_it_worked(tmp_path):

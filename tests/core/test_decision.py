@@ -208,3 +208,31 @@ def test_packages_leave_room_for_the_codes_of_patients():
     assert decide(package("A"), "dispensing", TRUST, history, NOW).reason == "policy.offline-limit"
     assert decide(DYNAMIC, "payment", TRUST, history, NOW).answer is Answer.ACCEPT
     assert ITEM_CLAIMS_MAX < CLAIMS_MAX
+
+
+@pytest.mark.parametrize(
+    ("checked", "unchecked", "reason"),
+    [
+        ('"revocation"', (), "ok"),
+        ('"revocation"', ("revocation",), "policy.unchecked"),
+        ('"revocation"', ("time", "revocation"), "policy.unchecked"),
+        ('"revocation"', ("time",), "policy.time-uncertain"),
+        ('"time"', ("time",), "policy.unchecked"),
+        ('"time", "revocation"', ("revocation",), "policy.unchecked"),
+        ("", ("revocation",), "ok"),
+    ],
+)
+def test_a_step_refuses_a_code_of_which_something_it_needs_was_left_unchecked(checked, unchecked, reason):
+    step = f'[steps.payment]\nverified = ["ehc.any"]\nchecked = [{checked}]'
+    policy = parse_policy(b'format = "scanward-policy-1"\nversion = 1\n' + step.encode())
+    trust = dataclasses.replace(TRUST, policy=policy)
+    assert decide(verified(CodeType.STATIC, unchecked=unchecked), "payment", trust, History(), NOW).reason == reason
+
+
+def test_what_a_step_needs_checked_holds_for_provisional_answers_too():
+    policy = POLICY.narrowed({}, {"registration": frozenset({"revocation"})})
+    vague = Verdict(NATIONAL.family, NATIONAL.outcome, NATIONAL.reason, NATIONAL.claims, ("revocation",))
+    trust = dataclasses.replace(TRUST, policy=policy)
+    assert decide(NATIONAL, "registration", trust, History(), NOW).answer is Answer.PROVISIONAL
+    assert decide(vague, "registration", trust, History(), NOW).reason == "policy.unchecked"
+    assert decide(vague, "dispensing", trust, History(), NOW).reason != "policy.unchecked"

@@ -30,6 +30,7 @@ def test_a_policy_is_read():
         ((b"version = 3", b"version = 3\nverson = 4"), "verson"),
         ((b"scanward-policy-1", b"scanward-policy-2"), "format"),
         ((b'"ehc.dynamic"', b'"ehc.sometimes"'), "ehc.sometimes"),
+        ((b'["ehc.dynamic"]', b'["ehc.dynamic"]\nchecked = ["revocations"]'), "revocations"),
         ((b"steps.payment", b"steps.Payment"), "Payment"),
         ((b"version = 3", b"version = "), "not valid"),
         ((b"version = 3", b"version = 3 # \xff"), "not valid"),
@@ -66,3 +67,11 @@ def test_refusing_every_type_of_a_family_everywhere_leaves_nothing_of_it():
 def test_naming_an_unknown_step_adds_nothing():
     policy = parse_policy(POLICY)
     assert policy.narrowed({"dispensing": frozenset({"ehc.static"})}).steps.keys() == policy.steps.keys()
+
+
+def test_a_site_may_want_more_checked_and_never_less():
+    policy = parse_policy(POLICY + b'checked = ["revocation"]\n')
+    narrowed = policy.narrowed({}, {"*": frozenset({"time"}), "payment": frozenset({"expiry"})})
+    assert narrowed.steps["registration"].checked == {"time"}
+    assert narrowed.steps["payment"].checked == {"revocation", "time", "expiry"}
+    assert policy.narrowed({}).steps["payment"].checked == {"revocation"}

@@ -1,5 +1,6 @@
 """The trust list and the revocation list: what is read, what is refused and how it is named."""
 
+import base64
 import hashlib
 import json
 import struct
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.adapters.keys.verification import build_key, read_certificate
+from agent.core.formats.jwk import thumbprint
 from agent.core.revocation import REVOKED_BYTES_MAX, RevocationsInvalid, parse_revoked
 from agent.core.trust_entries import parse_trust_list
 from agent.core.trust_list import TRUST_LIST_BYTES_MAX, AlgorithmUnavailable, TrustListInvalid, VerificationKey
@@ -216,3 +218,66 @@ def test_a_terminal_sets_aside_a_key_of_a_public_list_that_it_cannot_use(changed
 def test_a_terminal_never_sets_aside_a_key_of_the_platform() -> None:
     with pytest.raises(TrustListInvalid, match=r"keys\[0\]\.spki"):
         parse_trust_list(trust_list_file(ES256.entry(alg="EdDSA")), build_key, read_certificate, sets_aside=True)
+
+
+def of_cards(**changed: Any) -> dict[str, Any]:
+    spki = ES256.entry()["spki"]
+    kid = thumbprint(base64.b64decode(spki)).hex()
+    return {"family": "shc", "issuer": "https://a.example", "kid": kid, "alg": "ES256", "spki": spki} | changed
+
+
+def test_a_key_that_stands_there_twice_does_not_stop_a_terminal_and_what_both_entries_allow_counts() -> None:
+    """Which of the two was meant nobody can tell: neither the longer life nor the forgotten list is believed."""
+    data = trust_list_file(
+        ES256.entry(),
+        of_cards(not_before="2026-01-01T00:00:00Z", not_after="2036-01-01T00:00:00Z"),
+        of_cards(not_before="2025-01-01T00:00:00Z", not_after="2027-01-01T00:00:00Z", crl_version=3),
+        of_cards(issuer="https://b.example"),
+    )
+    with pytest.raises(TrustListInvalid, match=r"keys\[2\]\.kid: .*twice"):
+        parse_trust_list(data, build_key)
+    trust_list = parse_trust_list(data, build_key, sets_aside=True)
+    (one,) = trust_list.of_issuer("shc", "https://a.example")
+    assert one.key is not None
+    assert (one.not_before_s, one.not_after_s, one.crl_version) == (1_767_225_600, 1_798_761_600, 3)
+    assert len(trust_list.of_issuer("shc", "https://b.example")) == 1
+    (said,) = trust_list.set_aside
+    assert said == ("keys[2].kid: this key is there before, what both entries allow counts (shc of https://a.example)")
+
+
+@pytest.mark.parametrize(("usages", "verifies"), [((["t"], ["t", "v"]), True), ((["t"], ["v"]), False)])
+def test_a_key_that_is_for_one_thing_and_for_another_is_for_what_is_common_to_both(
+    usages: tuple[list[str], list[str]], verifies: bool
+) -> None:
+    entries = [of_cards(usage=usage) for usage in usages]
+    (key,) = parse_trust_list(trust_list_file(*entries), build_key, sets_aside=True).keys
+    assert (key.key is not None, key.usage) == (verifies, {"t"} if verifies else set())
+
+
+def test_another_key_of_the_same_name_is_set_aside_and_the_first_counts() -> None:
+    one = of_cards(family="aadhaar", kid="aa" * 8)
+    (key,) = parse_trust_list(
+        trust_list_file(one, one | {"spki": EDDSA.entry()["spki"], "alg": "EdDSA"}), build_key, sets_aside=True
+    ).keys
+    assert key.alg == "ES256"
+
+
+def test_a_ninth_key_of_one_id_is_set_aside_and_the_first_eight_count() -> None:
+    data = trust_list_file(*[of_cards(family="hcert", kid="aa" * 8, issuer=f"X{n}") for n in range(9)])
+    with pytest.raises(TrustListInvalid, match="more than 8"):
+        parse_trust_list(data, build_key)
+    trust_list = parse_trust_list(data, build_key, sets_aside=True)
+    assert [key.issuer for key in trust_list.keys] == [f"X{n}" for n in range(8)]
+    assert trust_list.set_aside == ("keys[8].kid: 8 keys have this id before it (hcert of X8)",)
+
+
+@pytest.mark.parametrize("sets_aside", [True, False])
+def test_a_family_that_is_not_known_may_have_as_many_keys_of_an_id_as_it_likes(sets_aside: bool) -> None:
+    data = trust_list_file(*[of_cards(family="of-tomorrow")] * 9)
+    trust_list = parse_trust_list(data, build_key, sets_aside=sets_aside)
+    assert (len(trust_list.keys), trust_list.set_aside) == (9, ())
+
+
+def test_a_key_of_the_platform_that_stands_there_twice_refuses_the_list() -> None:
+    with pytest.raises(TrustListInvalid, match="twice"):
+        parse_trust_list(trust_list_file(ES256.entry(), ES256.entry()), build_key, sets_aside=True)

@@ -41,6 +41,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "Please open the dynamic code on your phone and scan that.",
     ),
     "policy.time-uncertain": ("终端时间待核对，暂时通过。", "This terminal is not sure of the time; accepted for now."),
+    "policy.unchecked": (
+        "此码暂时无法完整核对，请到人工窗口。",
+        "This code cannot be fully checked here. Please go to the desk.",
+    ),
     "policy.trust-list-old": ("终端数据待更新，暂时通过。", "This terminal's keys need an update; accepted for now."),
     "policy.trust-list-too-old": (
         "终端数据过期，请到人工窗口。",

@@ -68,7 +68,7 @@ def trust(config: Config) -> Sequence[Finding]:
     do = "see the uplink and the clock; the agent fetches it by itself"
     match trusted.freshness(now):
         case Freshness.FRESH if content.trust_list.set_aside:
-            wrong = f"{age}: {len(content.trust_list.set_aside)} keys cannot be used, their codes are refused"
+            wrong = f"{age}: {len(content.trust_list.set_aside)} keys are set aside, codes that need them are refused"
             return [warning("trust", wrong, "see `scanward trust show`, and tell whoever keeps the trust list")]
         case Freshness.FRESH:
             return [ok("trust", age)]

@@ -10,7 +10,7 @@ Verification, in this order:
 4. Key: the trust list's key of this issuer and key id; the header's algorithm is the key's.
 5. Signature over the Sig_structure with the external_aad "scanward-ehc-1" (RFC 9052 §4.4).
 6. What the key may do: usage for this type of code; valid now, and when the code was issued.
-7. Time: not certainly expired, not certainly from the future.
+7. Time: not certainly expired, not certainly from the future; a code without exp ends with its key.
 8. Revocation of the key and of the card.
 """
 
@@ -20,6 +20,7 @@ from agent.core.codes.family import Family, Refused
 from agent.core.codes.replay import replay_id
 from agent.core.codes.validity import (
     SECONDS_MAX,
+    is_key_life_certain,
     is_time_vague,
     key_of,
     require_in_time,
@@ -94,10 +95,14 @@ def verify(code: Code, trust: Trust | None, now: Interval, trace: Trace | None) 
     require_key_valid(trusted, claims, now)
     # 7
     require_in_time(claims, now)
-    unchecked: tuple[str, ...] = ("time",) if claims.expires_at_s is not None and is_time_vague(now) else ()
+    is_vague = is_time_vague(now) and (claims.expires_at_s is not None or not is_key_life_certain(trusted, now))
+    unchecked: tuple[str, ...] = ("time",) if is_vague else ()
     if trace:
         trace(
-            "time", "known too badly to vouch for the expiry" if unchecked else "within the code's and the key's life"
+            "time",
+            "known too badly to vouch for the expiry or the key's end"
+            if unchecked
+            else "within the code's and the key's life",
         )
     # 8
     revoked = trust.revoked if trust else None

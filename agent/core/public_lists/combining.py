@@ -2,17 +2,22 @@
 
 The law: a source's entries are replaced as a whole, so that a key its list no longer has is trusted no longer; other
 sources' entries stay, and where two name the same key the newer import has it. A list of revoked cards goes with its
-key alone: while any source has the key, an import without a list does not make revoked cards good again.
+key alone: while any source has the key, an import without a list does not make revoked cards good again, nor does one
+with an older list, unless that was asked for.
 """
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 from agent.core.formats.json_text import JsonInvalid, decode_object
 from agent.core.public_lists.intake import EntryRefused, Intake, ListUnreadable, found_by, utc
+from agent.core.rid_lists import METHOD
+from agent.core.trust_entries import CREDENTIAL_FAMILIES
 
 FORMAT = "scanward-trust-list-1"
+_KID = re.compile(r"(?:[0-9a-f]{2}){1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +48,13 @@ def read_existing(data: bytes) -> dict[str, Any]:
 
 def combine(existing: dict[str, Any], intake: Intake) -> Combined:
     """Put what was taken into a list read by `read_existing`, or into {}; refuse what would not fit beside the rest."""
+    if not intake.choices.takes_older_lists:
+        _refuse_older(existing.get("revocations", []), intake)
     taken = {_key(entry) for entry in intake.entries}
     listed = {_name(entry) for entry in intake.revocations}
     before = existing.get("keys", [])
-    kept = [e for e in before if e.get("source") != intake.choices.source and _key(e) not in taken]
+    stays = [e.get("source") != intake.choices.source and _key(e) not in taken for e in before]
+    kept = _refuse_doubled(before, stays, intake)
     named = {_name(entry) for entry in (*kept, *intake.entries)}
     lists = [
         entry
@@ -62,7 +70,7 @@ def combine(existing: dict[str, Any], intake: Intake) -> Combined:
         "keys": kept + intake.entries,
         "revocations": lists + intake.revocations,
     }
-    return Combined(value, replaced, len(before) - len(kept) - replaced)
+    return Combined(value, replaced, len(before) - sum(stays) - replaced)
 
 
 def _is_named(entry: dict[str, Any]) -> bool:
@@ -70,6 +78,46 @@ def _is_named(entry: dict[str, Any]) -> bool:
     certificates = entry.get("x5c")
     first = certificates[:1] if isinstance(certificates, list) else []
     return all(part is None or isinstance(part, str) for part in (*_name(entry), entry.get("spki"), *first))
+
+
+def _refuse_older(before: list[dict[str, Any]], intake: Intake) -> None:
+    """Refuse lists of revoked cards that their issuer has replaced since: what it had before stays."""
+    ctrs = {_name(entry): entry["ctr"] for entry in before if _is_counted(entry)}
+    newest = list[dict[str, Any]]()
+    for entry in intake.revocations:
+        have = ctrs.get(_name(entry), 0)
+        if _is_counted(entry) and entry["ctr"] < have:
+            detail = f"ctr {entry['ctr']}, and a list with {have} is there, which stays; --older-lists takes this one"
+            intake.refuse("combined", EntryRefused("ctr-older", detail), entry["issuer"], bytes.fromhex(entry["kid"]))
+        else:
+            newest.append(entry)
+            ctrs.pop(_name(entry), None)
+    intake.revocations[:] = newest
+    for entry in intake.entries:  # the key goes with the list that stays: terminals ask for both to agree
+        if "crl_version" in entry and entry["crl_version"] < ctrs.get(_name(entry), 0):
+            entry["crl_version"] = ctrs[_name(entry)]
+
+
+def _is_counted(entry: dict[str, Any]) -> bool:
+    """Say whether a list of revoked cards can be relied on for its counter; a malformed one has none."""
+    return entry.get("method") == METHOD and type(entry.get("ctr")) is int
+
+
+def _refuse_doubled(before: list[dict[str, Any]], stays: list[bool], intake: Intake) -> list[dict[str, Any]]:
+    """Return the entries of before that stay; of public ones no more of a name than terminals take: the first."""
+    names, kept = Counter[tuple[Any, ...]](), list[dict[str, Any]]()
+    for index, entry in enumerate(before):
+        if not stays[index]:
+            continue
+        name, entries_max = found_by(entry)
+        names[name] += 1
+        if entry.get("family") in CREDENTIAL_FAMILIES and names[name] > entries_max:
+            detail = "the list that the import goes into has as many before it as terminals take; it was taken out"
+            kid = bytes.fromhex(entry["kid"]) if _KID.fullmatch(entry.get("kid") or "") else None
+            intake.refuse(f"into keys[{index}]", EntryRefused("too-many-of-one-id", detail), entry.get("issuer"), kid)
+        else:
+            kept.append(entry)
+    return kept
 
 
 def _refuse_crowded(kept: list[dict[str, Any]], intake: Intake) -> None:

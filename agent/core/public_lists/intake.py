@@ -73,7 +73,8 @@ class Remark:
 class Choices:
     """What whoever imports has chosen. issuer: for lists that name none. now_s: seconds since 1970.
 
-    list_key: of whoever signs the list, where its signature is to be checked.
+    list_key: of whoever signs the list, where its signature is to be checked. takes_older_lists: lists of revoked
+    cards count as they are, also those that their issuer has replaced since.
     """
 
     source: str
@@ -82,6 +83,7 @@ class Choices:
     family: str | None = None
     issuer: str | None = None
     keep_expired: bool = False
+    takes_older_lists: bool = False
     domains: frozenset[str] = frozenset({"DCC"})
 
 

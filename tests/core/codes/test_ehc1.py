@@ -299,9 +299,25 @@ def test_time_is_judged_as_an_interval(now: Interval, reason: str, unchecked: tu
     assert (verdict.reason, verdict.unchecked) == (reason, unchecked)
 
 
-def test_a_static_code_without_an_expiry_needs_no_narrow_time() -> None:
-    assert judge(ISSUER.code(STATIC), now=Interval(NOW_S * 1000, None)).unchecked == ()
-    assert judge(ISSUER.code({**STATIC, 4: NOW_S + 60}), now=Interval(NOW_S * 1000, None)).unchecked == ("time",)
+@pytest.mark.parametrize(
+    ("now", "unchecked"),
+    [
+        (Interval(NOW_S * 1000, NOW_S * 1000 + 5_000), ()),
+        (Interval(NOW_S * 1000, NOW_S * 1000 + 10**9), ()),  # known badly, and the key's end lies ahead
+        (Interval(NOW_S * 1000, 2_082_758_400_000 + 1), ("time",)),
+        (Interval(NOW_S * 1000, None), ("time",)),  # restarted away from the network
+    ],
+)
+def test_a_static_code_without_an_expiry_needs_a_time_before_its_key_s_end(
+    now: Interval, unchecked: tuple[str, ...]
+) -> None:
+    assert judge(ISSUER.code(STATIC), now=now).unchecked == unchecked
+    if not unchecked:
+        return
+    assert judge(ISSUER.code({**STATIC, 4: NOW_S + 60}), now=now).unchecked == ("time",)
+
+
+def test_a_static_code_past_its_expiry_is_refused() -> None:
     assert judge(ISSUER.code({**STATIC, 4: NOW_S - 16})).reason == "time.expired"
 
 

@@ -115,3 +115,50 @@ def test_a_list_of_revoked_cards_stays_while_another_source_has_its_key():
     after = combine(both, moved).value
     assert {entry["source"] for entry in after["keys"]} == {"jwks", "vci"}
     assert after["revocations"] == both["revocations"] != []
+
+
+def at_version(number, *crls, **choices):
+    """Return an import whose key speaks of the list with that counter."""
+    one = intake(source="jwks", **choices)
+    smart.read_directory(vci_snapshot({ISSUER: ([jwk_of(ec_key("issuer"), crlVersion=number)], list(crls))}), one)
+    return one
+
+
+def test_an_older_list_of_revoked_cards_is_refused_by_name_and_the_newer_one_stays():
+    first = combine({}, at_version(5, crl(JWK, ["a", "b"], ctr=5))).value
+    older = at_version(4, crl(JWK, ["a"], ctr=4))
+    value = combine(first, older).value
+    assert value["revocations"] == first["revocations"]
+    assert refused(older) == [("combined", "ctr-older")]
+    assert "--older-lists" in older.refused[0].detail
+    assert [key.crl_version for key in parsed(value).keys] == [5], "the key speaks of the list that stays"
+
+
+def test_a_key_set_fetched_before_the_list_that_is_there_does_not_part_from_it():
+    first = combine({}, at_version(5, crl(JWK, ["a"], ctr=5))).value
+    assert [key.crl_version for key in parsed(combine(first, at_version(4)).value).keys] == [5]
+    assert [key.crl_version for key in parsed(combine(first, at_version(6)).value).keys] == [6], "and says what is new"
+
+
+def test_an_older_list_of_revoked_cards_is_taken_where_that_is_asked_for():
+    first = combine({}, at_version(5, crl(JWK, ["a", "b"], ctr=5))).value
+    asked = at_version(4, crl(JWK, ["a"], ctr=4), takes_older_lists=True)
+    value = combine(first, asked).value
+    assert [(entry["ctr"], entry["rids"]) for entry in value["revocations"]] == [(4, ["a"])]
+    assert (refused(asked), [key.crl_version for key in parsed(value).keys]) == ([], [4])
+
+
+def test_a_malformed_list_counts_as_none_that_was_newer():
+    broken = combine({}, at_version(5, crl(JWK, ["#"], ctr=5))).value
+    assert [entry["method"] for entry in broken["revocations"]] == ["malformed"]
+    assert combine(broken, at_version(1, crl(JWK, ["a"], ctr=1))).value["revocations"][0]["ctr"] == 1
+
+
+def test_a_key_doubled_in_the_list_that_is_there_is_taken_out_by_name_and_the_import_goes_on():
+    first = combine({}, cards()).value
+    first["keys"] += first["keys"]
+    one = dccs(DERS[0])
+    value = combine(read_existing(json.dumps(first).encode()), one).value
+    assert [entry["family"] for entry in value["keys"]] == ["shc", "hcert"]
+    assert refused(one) == [("into keys[1]", "too-many-of-one-id")]
+    assert len(parsed(value).keys) == 2
