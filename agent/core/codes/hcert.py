@@ -62,6 +62,7 @@ _VERIFIED = Outcome.VERIFIED  # Python 3.11 is slow to look it up
 
 _ARCS = ("1.3.6.1.4.1.1847.2021.1", "1.3.6.1.4.1.0.1847.2021.1")  # as specified now and before; both are in use
 _USAGES = {f"{arc}.{number}": kind for arc in _ARCS for number, kind in ((1, "t"), (2, "v"), (3, "r"))}
+_ANY_USAGE = "2.5.29.37.0"  # anyExtendedKeyUsage: the others are a hint, no limit (RFC 5280 §4.2.1.12)
 _ICAO_ARC = "2.23.136.1.1."  # keys of travel documents: one that names no use here is not for health certificates
 
 
@@ -263,7 +264,7 @@ def _require_usage(trusted: TrustedKey, kinds: frozenset[str], claims: Claims) -
 
 def _is_for(certificate: Certificate, kinds: frozenset[str]) -> bool:
     """Say whether a certificate's extended key usages allow these kinds: with none of ours, they do."""
-    if not certificate.usages:
+    if not certificate.usages or _ANY_USAGE in certificate.usages:
         return True
     found = {_USAGES[usage] for usage in certificate.usages if usage in _USAGES}
     if found:

@@ -33,6 +33,7 @@ KID_BYTES_MAX = 64
 DCC_PURPOSES = {"1": "t", "2": "v", "3": "r"}  # Decision (EU) 2021/1073 as amended: test, vaccination, recovery
 _TRAVEL_DOCUMENTS = "2.23.136.1.1."  # ICAO's extended key usages
 _SEALS = "2.23.136.1.1.14.2"  # signers of VDS-NC
+_ANY_PURPOSE = "2.5.29.37.0"  # RFC 5280 §4.2.1.12: the others named beside it limit nothing
 _DCC_PURPOSE = re.compile(r"1\.3\.6\.1\.4\.1\.(?:0\.)?1847\.2021\.1\.([123])")  # real certificates carry both
 _ALGORITHMS = {"hcert": ("ES256", "PS256"), "shc": ("ES256",), "aadhaar": ("RS256",), "vds-nc": ("ES256",)}
 _EC_PUBLIC_KEY = bytes.fromhex("06072a8648ce3d0201")  # RFC 5480 §2.1.1, id-ecPublicKey
@@ -131,7 +132,8 @@ class Intake:
         if not certificate.may_sign or (family == "vds-nc" and not is_for_seals):
             raise EntryRefused("not-for-signing", "its key usages say that it does not sign codes of this family")
         is_of_travel = any(usage.startswith(_TRAVEL_DOCUMENTS) for usage in certificate.usages)
-        if family == "hcert" and is_of_travel and not dcc_usage(certificate.usages):
+        is_for_codes = dcc_usage(certificate.usages) or _ANY_PURPOSE in certificate.usages
+        if family == "hcert" and is_of_travel and not is_for_codes:
             raise EntryRefused("not-for-signing", "its key usages are those of travel documents alone")
         entry: dict[str, Any] = dates_of(certificate)
         ended_s = self.choices.now_s - certificate.not_after_s
@@ -209,7 +211,9 @@ def dates_of(certificate: Certificate) -> dict[str, Any]:
 
 
 def dcc_usage(usages: frozenset[str]) -> list[str]:
-    """Return t, v, r for the extended key usages of a signer; none of them named means every one."""
+    """Return t, v, r for the extended key usages of a signer; none of them named, or any allowed, means every one."""
+    if _ANY_PURPOSE in usages:
+        return []
     found = (_DCC_PURPOSE.fullmatch(usage) for usage in usages)
     return sorted(DCC_PURPOSES[match[1]] for match in {m[1]: m for m in found if m}.values())
 
