@@ -30,6 +30,19 @@ _HCERT = (
     ),
     Explanation(
         "hcert",
+        "refused key.not-yet-valid",
+        "the signer's certificate had not begun at the file's VALIDATIONCLOCK",
+        fact="the certificate is not valid at the clock",
+    ),
+    Explanation(
+        "hcert",
+        "refused key.usage",
+        "the key usage of the signer's certificate has neither digitalSignature nor contentCommitment: RFC 5280 "
+        "§4.2.1.3 has such a key sign no data",
+        fact="the certificate's key is not for signatures over data",
+    ),
+    Explanation(
+        "hcert",
         "refused key.usage",
         "the extended key usages of the signer's certificate are for other kinds (test, vaccination, recovery) than "
         "this code; the HCERT specification has verifiers check them, and the file asserts nothing of it",
@@ -40,6 +53,38 @@ _HCERT = (
         "refused key.algorithm-mismatch",
         "the code says ES256, its signer's key is on another curve: ES256 of the HCERT specification is ECDSA on P-256",
         fact="the certificate's key is neither on P-256 nor RSA",
+    ),
+    Explanation(
+        "hcert",
+        "refused key.unknown",
+        "no trust list takes its signer's certificate: the key is on a curve that HCERT does not have, or an RSA key "
+        "outside 2048 to 4096 bits",
+        fact="the certificate's key is neither on P-256 nor RSA",
+    ),
+    Explanation(
+        "hcert",
+        "refused key.unknown",
+        "the file brings no certificate: nobody can say who signed the code",
+        fact="no certificate",
+    ),
+    Explanation(
+        "hcert",
+        "refused key.other-issuer",
+        "iss names another country than the signer's certificate: which of them issued the code nobody can say",
+        fact="iss is another country than the certificate's",
+    ),
+    Explanation(
+        "hcert",
+        "refused decode.header",
+        "signed by another algorithm than ES256 and PS256, which are all that the HCERT specification has",
+        fact="neither ES256 nor PS256",
+    ),
+    Explanation(
+        "hcert",
+        "refused decode.claims",
+        "exp and iat must be there, in seconds: the HCERT specification has a verifier reject what is expired, and "
+        "whether the key was valid when it signed cannot be seen without iat",
+        fact="without iat or exp in seconds",
     ),
     Explanation(
         "hcert",
@@ -109,7 +154,40 @@ _PRIMITIVES = (
         "alg counts from the protected header alone: outside it, whoever hands the code on could change it",
         fact="alg outside the protected header",
     ),
+    Explanation(
+        "cose",
+        "invalid",
+        "no COSE_Sign1: a code has one signer",
+        fact="a COSE_Sign with signers of its own",
+    ),
+    Explanation(
+        "cose",
+        "invalid",
+        "signed by an algorithm that no family of COSE here uses (ES256 and PS256 are)",
+        fact="another algorithm than ours",
+    ),
+    Explanation(
+        "cose",
+        "invalid",
+        "ES256 of the HCERT specification is ECDSA on P-256; COSE alone would allow other curves",
+        fact="a key on another curve than its algorithm's",
+    ),
+    Explanation(
+        "cose", "invalid", "its payload is not in it: a code has nothing beside itself", fact="a detached payload"
+    ),
     Explanation("cose", "invalid", "it names no key: a terminal finds keys by their id", fact="without a key id"),
+)
+_SEALS = (
+    *(
+        Explanation(
+            "vds-nc",
+            f"refused key.es{bits}-unavailable",
+            "ICAO's report allows ES384 and ES512 as well; no seal in use is known to have them, and they are "
+            "refused aloud",
+            fact="ES384 or ES512",
+        )
+        for bits in (384, 512)
+    ),
 )
 _PICTURES = (
     Explanation(
@@ -138,5 +216,5 @@ _PICTURES = (
         id="ean13-2/21.png",
     ),
 )
-EXPLANATIONS: tuple[Explanation, ...] = (*_HCERT, *_PRIMITIVES, *_PICTURES)
+EXPLANATIONS: tuple[Explanation, ...] = (*_HCERT, *_PRIMITIVES, *_SEALS, *_PICTURES)
 """The first that fits a case counts."""

@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,11 @@ from agent.core.trust_list import CertificateRefused, TrustListInvalid
 ISSUED_AT = "2021-01-01T00:00:00Z"
 _DOCUMENTS = ("LICENSE", "NOTICE", "README", "CHANGELOG", ".git")
 _CURVES: dict[str, type[ec.EllipticCurve]] = {"P-256": ec.SECP256R1, "P-384": ec.SECP384R1, "P-521": ec.SECP521R1}
+_BAD = re.compile(
+    r"invalid|tamper|bad|wrong|incorrect|expired|^non|(?-i:^not?(?=[-_ A-Z]))|[-_ ]not?(?=[-_ ]|$)|fail|error|"
+    r"revoked|corrupt|broken|malform|mismatch|missing|altered|modifi|changed|forge|fake|unknown|untrust|unsigned",
+    re.IGNORECASE,
+)
 
 Entry = dict[str, Any]
 """One key of a trust-list.json."""
@@ -34,10 +40,15 @@ def files(folder: Path) -> list[Path]:
     return sorted((p for p in found if not p.name.startswith(_DOCUMENTS)), key=lambda path: path.as_posix())
 
 
+def is_named_bad(path: Path) -> bool:
+    """Say whether the name of a file, or of a folder around it within its suite, says that it must be refused."""
+    return any(_BAD.search(part) for part in (*path.parts[:-1], path.stem))
+
+
 def read_json(path: Path) -> Any:
     """Return a file's JSON. Raises NotUnderstood."""
     try:
-        return json.loads(path.read_bytes().decode("utf-8-sig"))
+        return json.loads(path.read_bytes())  # UTF-8, UTF-16 or UTF-32, with a byte order mark or without
     except (OSError, ValueError, RecursionError) as error:
         raise NotUnderstood(f"not JSON ({type(error).__name__})") from error
 

@@ -12,12 +12,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from cryptography.x509 import load_pem_x509_certificate
 
 from conformance.command import Line, Runner, say
-from conformance.material import Entry, NotUnderstood, files, read_text, spki_entry, trust_list
+from conformance.material import Entry, NotUnderstood, files, is_named_bad, read_text, spki_entry, trust_list
 from conformance.result import Findings, Result
 
 NAME, FOLDER = "aadhaar", "aadhaar"
 NOW = "2024-09-01T00:00:00Z"  # after every code of the suite was made
-_BAD = re.compile(r"invalid|tamper|bad|wrong|fail", re.IGNORECASE)
 _CODE = re.compile(r"(?<![0-9])[0-9]{500,7089}(?![0-9])")  # the most digits a QR code holds
 
 
@@ -27,13 +26,13 @@ def run(folder: Path, runner: Runner) -> Findings:
     not_taken = list[tuple[Path, str]]()
     for path in files(folder):
         id_ = path.relative_to(folder).as_posix()
-        must = ("refused",) if _BAD.search(path.stem) else ("verified",)
+        must = ("refused",) if is_named_bad(path.relative_to(folder)) else ("verified",)
         try:
-            if path.suffix in {".pem", ".crt", ".cer"}:
+            if path.suffix.lower() in {".pem", ".crt", ".cer"}:
                 entry = _entry(path)
                 entries[entry["kid"]] = entry
                 continue
-            if path.suffix in {".png", ".jpg", ".jpeg"}:
+            if path.suffix.lower() in {".png", ".jpg", ".jpeg"}:
                 found = [Line(id_, None, path, NOW)]
             else:
                 codes = _CODE.findall(read_text(path))

@@ -20,9 +20,16 @@ from conformance.result import Findings, Result
 
 NAME, FOLDER = "cose", "cose"
 _KINDS = {
-    "sign0": "a COSE_Sign1", "sign": "a COSE_Sign with signers of its own", "mac0": "a MAC, no signature",
+    "sign0": "a COSE_Sign1", "sign1": "a COSE_Sign1", "sign": "a COSE_Sign with signers of its own",
+    "mac0": "a MAC, no signature", "encrypt": "encrypted, no signature", "encrypted0": "encrypted, no signature",
     "mac": "a MAC, no signature", "encrypted": "encrypted, no signature", "enveloped": "encrypted, no signature",
 }  # fmt: skip
+_TAGS = {
+    16: "encrypted, no signature", 96: "encrypted, no signature", 17: "a MAC, no signature", 97: "a MAC, no signature",
+    98: "a COSE_Sign with signers of its own",
+}  # fmt: skip
+_OURS: dict[str, tuple[str | None, ...]] = {"ES256": ("P-256",), "PS256": (None,)}
+"""The algorithms that a family of COSE has here -> the curve of their keys."""
 
 
 def run(folder: Path, runner: Runner) -> Findings:
@@ -44,19 +51,47 @@ def _of_file(path: Path, id_: str) -> Result:
     is_bad = file.get("fail") is True or "-fail" in path.stem
     kind = next((name for name in _KINDS if name in given), None)
     facts = {_KINDS[kind] if kind else "of another kind"}
-    about = given.get(kind) if kind else None
-    about = about if isinstance(about, dict) else {}
+    about = _members(given, kind or "")
+    protected, key = _members(about, "protected"), about.get("key")
     try:
         data = bytes.fromhex(output["cbor"])
-        aad = bytes.fromhex(about.get("external", ""))
+        aad = bytes.fromhex(about.get("external") or "")
     except (ValueError, TypeError) as error:
         raise NotUnderstood("not hexadecimal") from error
-    if "alg" not in (about.get("protected") or {}) or (file.get("failures") or {}).get("ChangeProtected"):
+    if "alg" not in protected or _members(file, "failures").get("ChangeProtected"):
         facts.add("alg outside the protected header")
-    if not any("kid" in (about.get(part) or {}) for part in ("protected", "unprotected")):
+    named = {*protected, *_members(about, "unprotected")}
+    if named.isdisjoint({"kid", "kid_hex"}):
         facts.add("without a key id")
-    facts.add(f"alg {about.get('alg')}")
-    return Result(id_, ("invalid",) if is_bad else ("valid",), _judge(data, aad, about.get("key")), frozenset(facts))
+    alg = str(protected.get("alg") or about.get("alg"))
+    facts |= {f"alg {alg}"} if alg in _OURS else {f"alg {alg}", "another algorithm than ours"}
+    if alg in _OURS and _members(about, "key").get("crv") not in _OURS[alg]:
+        facts.add("a key on another curve than its algorithm's")
+    return Result(id_, ("invalid",) if is_bad else ("valid",), _judge(data, aad, key), frozenset(facts | _of(data)))
+
+
+def _members(found: Any, name: str) -> dict[str, Any]:
+    """Return an object within an object, or none of its members where it is none."""
+    inner = found.get(name) if isinstance(found, dict) else None
+    return inner if isinstance(inner, dict) else {}
+
+
+def _of(data: bytes) -> set[str]:
+    """Return what another reader of CBOR sees in a message: which kind its tag says, and whether its payload is there.
+
+    Tags by RFC 9052 §2, table 1.
+    """
+    try:
+        message = cbor2.loads(data)
+        tag = 0
+        while isinstance(message, cbor2.CBORTag):
+            tag, message = message.tag, message.value
+    except (ValueError, cbor2.CBORError):
+        return {"not CBOR"}
+    facts = {_TAGS[tag]} if tag in _TAGS else set[str]()
+    if isinstance(message, list | tuple) and len(message) == 4 and message[2] is None:
+        facts.add("a detached payload")
+    return facts
 
 
 def _judge(data: bytes, aad: bytes, key: Any) -> str:

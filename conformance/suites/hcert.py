@@ -1,47 +1,29 @@
 """The EU's test data for Digital COVID Certificates: per file a code, its signer's certificate, a clock, expectations.
 
 What a flag of EXPECTEDRESULTS means for a verdict stands in _GATES. The flags about the JSON schema are no gate: the
-source itself says that they cannot be relied on. Each case is judged with its own certificate, listed under its own key
-id; those that must be refused get a list in which nothing else is.
+source itself says that they cannot be relied on. Each case is judged with its own certificates, listed under their own
+key ids; those that must be refused get a list in which nothing else is. Where a code has a key id of its own, as some
+countries make them, and its signature is not said to be bad, its certificate is listed under that one, too.
 """
 
 import base64
 import binascii
-import hashlib
 import json
-import zlib
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import cbor2
-
-from agent.adapters.keys.verification import read_certificate
-from agent.core.formats import base45
-from agent.core.trust_list import Certificate, CertificateRefused
 from conformance.command import Answer, Line, Reading, Runner, say
-from conformance.material import (
-    Entry,
-    NotUnderstood,
-    algorithm_of,
-    certificate_entry,
-    der_of,
-    files,
-    is_taken,
-    read_object,
-    trust_list,
-)
+from conformance.hcert_files import certificates_of, clock_of, code_of, entry_of, facts_of, look, seconds
+from conformance.material import Entry, NotUnderstood, files, is_taken, read_json, trust_list
 from conformance.result import Findings, Result
 
 NAME, FOLDER = "hcert", "hcert"
-PREFIX = "HC1:"
-SKEW_S = 15  # the agent's grace
-INFLATED_BYTES_MAX = 1_000_000
-_TIME = ("refused time.", "refused key.expired", "refused key.not-yet-valid")
+KEY_ID_BYTES_MAX = 64  # of a trust list
+_TIME = ("refused time.", "refused key.expired", "refused key.not-yet-valid", "refused decode.lifetime")
 _GATES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("EXPECTEDUNPREFIX", ("refused",)),
     ("EXPECTEDPREFIX", ("refused",)),
@@ -50,15 +32,10 @@ _GATES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("EXPECTEDDECODE", ("refused decode.",)),
     ("EXPECTEDVERIFY", ("refused",)),
     ("EXPECTEDKEYUSAGE", ("refused key.usage",)),
-    ("EXPECTEDEXPIRATIONCHECK", _TIME),  # the certificate may have ended, too
+    ("EXPECTEDEXPIRATIONCHECK", _TIME),  # the certificate may have ended, too, and exp may be before iat
 )
 """Flag -> what must be said where it is false, in the order of verification. None false: verified."""
 _NOT_GATES = ("EXPECTEDSCHEMAVALIDATION", "EXPECTEDVALIDOBJECT", "EXPECTEDVALIDJSON", "EXPECTEDENCODE")
-_KEY_USAGES = {
-    f"1.3.6.1.4.1.{arc}1847.2021.1.{number}": kind
-    for arc in ("", "0.")
-    for number, kind in ((1, "t"), (2, "v"), (3, "r"))
-}
 AS_TEXT = "reads its text"
 
 
@@ -66,7 +43,8 @@ AS_TEXT = "reads its text"
 class _Case:
     """One file. code: None where it holds a picture alone. picture: a file with it.
 
-    issued_at_s: where its clock stands before that, and it should verify: then it must verify a moment later.
+    issued_at_s: where its clock stands before that, and it should verify: then it must verify a moment later, when
+    early_facts are so of it.
     """
 
     id: str
@@ -76,8 +54,9 @@ class _Case:
     expected: tuple[str, ...]
     now: str | int
     issued_at_s: int | None
-    entry: Entry | None
+    entries: tuple[Entry, ...]
     facts: frozenset[str]
+    early_facts: frozenset[str] = frozenset()
 
 
 def run(folder: Path, runner: Runner) -> Findings:
@@ -91,7 +70,7 @@ def run(folder: Path, runner: Runner) -> Findings:
         Result(case.id, case.expected, say(answers[case.id]), case.facts) for case in cases if case.code is not None
     ]
     results += [
-        Result(f"{case.id}#at-iat", case.expected, say(answers[f"{case.id}#at-iat"]))
+        Result(f"{case.id}#at-iat", case.expected, say(answers[f"{case.id}#at-iat"]), case.early_facts)
         for case in cases
         if case.issued_at_s
     ]
@@ -104,9 +83,9 @@ def _load(folder: Path, pictures: Path) -> tuple[list[_Case], list[tuple[Path, s
     loose = list[Path]()
     for path in files(folder):
         try:
-            if path.suffix == ".json":
-                cases.append(_read(path, folder, pictures))
-            elif path.suffix in {".png", ".jpg", ".jpeg"}:
+            if path.suffix.lower() == ".json":
+                cases += _cases(path, folder, pictures)
+            elif path.suffix.lower() in {".png", ".jpg", ".jpeg"}:
                 loose.append(path)
             else:
                 raise NotUnderstood(f"a {path.suffix or 'nameless'} file")
@@ -120,47 +99,51 @@ def _load(folder: Path, pictures: Path) -> tuple[list[_Case], list[tuple[Path, s
     return cases, not_taken
 
 
-def _read(path: Path, folder: Path, pictures: Path) -> _Case:
-    file = read_object(path)
-    context, flags = file.get("TESTCTX"), file.get("EXPECTEDRESULTS")
-    if not isinstance(context, dict):
-        raise NotUnderstood("no TESTCTX")
-    flags = flags if isinstance(flags, dict) else {}
-    id_, code = path.relative_to(folder).as_posix(), code_of(file)
+def _cases(path: Path, folder: Path, pictures: Path) -> Iterator[_Case]:
+    """Return the case of a file, or each of a list of them. Raises NotUnderstood."""
+    found, id_ = read_json(path), path.relative_to(folder).as_posix()
+    if not isinstance(found, list):
+        return iter([_read(found, id_, pictures)])
+    if not found:
+        raise NotUnderstood("an empty list")
+    return iter([_read(file, f"{id_}#{n}", pictures) for n, file in enumerate(found)])
+
+
+def _read(found: Any, id_: str, pictures: Path) -> _Case:
+    file = _members(found)
+    context, flags = _members(file.get("TESTCTX")), _members(file.get("EXPECTEDRESULTS"))
+    code = code_of(file)
     picture = _picture(file.get("2DCODE"), pictures / (id_.replace("/", "-") + ".png"))
     if code is None and picture is None:
         raise NotUnderstood("neither a code nor a picture of one")
-    der = _certificate(context.get("CERTIFICATE"))
-    cose = _look(code or "")
-    entry = None if der is None else certificate_entry("hcert", _issuer(der, cose, path.relative_to(folder)), der)
-    now, told = clock_of(context.get("VALIDATIONCLOCK"), cose)
-    facts = _facts(cose, der, entry, now) | told
-    expected = next((must for flag, must in _GATES if flags.get(flag) is False), None)
+    false = {name for name, value in flags.items() if value is False or str(value).lower() == "false"}
+    expected = next((must for flag, must in _GATES if flag in false), None)
     if expected is None:
-        is_schema_alone = any(flags.get(flag) is False for flag in _NOT_GATES)
-        expected = ("verified", "refused decode.") if is_schema_alone else ("verified",)
-    is_legible = flags.get("EXPECTEDPICTUREDECODE") is not False
-    iat = _seconds(cose.get("iat"))
+        expected = ("verified", "refused decode.") if false.intersection(_NOT_GATES) else ("verified",)
+    cose, ders = look(code or ""), certificates_of(context.get("CERTIFICATE"))
+    entries = [entry for der in ders if is_taken(entry := entry_of(der, cose, Path(id_)))]
+    if "EXPECTEDVERIFY" not in false:
+        entries += _under(cose.get("kid"), entries)
+    now, told = clock_of(context.get("VALIDATIONCLOCK"), cose, is_late="EXPECTEDEXPIRATIONCHECK" in false)
+    facts = facts_of(cose, ders, entries, now) | told
+    iat = seconds(cose.get("iat"))
     is_early = expected[0] == "verified" and "the clock stands before iat" in facts and code is not None
     issued_at_s = int(iat) if is_early and iat is not None else None
-    return _Case(id_, code, picture, is_legible, expected, now, issued_at_s, entry, facts)
+    early_facts = facts_of(cose, ders, entries, issued_at_s + 1) if issued_at_s is not None else frozenset[str]()
+    is_legible = "EXPECTEDPICTUREDECODE" not in false
+    return _Case(id_, code, picture, is_legible, expected, now, issued_at_s, tuple(entries), facts, early_facts)
 
 
-def code_of(file: Mapping[str, Any]) -> str | None:
-    """Return the code's text: as the file gives it, or made from the furthest step that it gives."""
-    for name, made in (("PREFIX", str), ("BASE45", lambda text: PREFIX + text)):
-        found = file.get(name)
-        if isinstance(found, str) and found:
-            return made(found)
-    for name in ("COMPRESSED", "COSE"):
-        found = file.get(name)
-        if isinstance(found, str) and found:
-            try:
-                data = bytes.fromhex(found)
-            except ValueError:
-                continue
-            return PREFIX + base45.encode(data if name == "COMPRESSED" else zlib.compress(data, 9))
-    return None
+def _members(found: Any) -> dict[str, Any]:
+    """Return an object's members, their names in capitals; none of what is no object."""
+    return {name.upper(): value for name, value in found.items()} if isinstance(found, dict) else {}
+
+
+def _under(kid: object, entries: Sequence[Entry]) -> list[Entry]:
+    """Return the same entries under a key id that none of them has."""
+    if not isinstance(kid, bytes) or not 1 <= len(kid) <= KEY_ID_BYTES_MAX:
+        return []
+    return [] if any(entry["kid"] == kid.hex() for entry in entries) else [e | {"kid": kid.hex()} for e in entries]
 
 
 def _picture(found: object, to: Path) -> Path | None:
@@ -173,99 +156,6 @@ def _picture(found: object, to: Path) -> Path | None:
     return to
 
 
-def _certificate(found: object) -> bytes | None:
-    try:
-        return der_of(found) if isinstance(found, str) and found.strip() else None
-    except NotUnderstood:
-        return None
-
-
-def _issuer(der: bytes, cose: Mapping[str, Any], path: Path) -> str:
-    """Return whose key it is: the certificate's country, or where it names none what the code says, or the folder."""
-    certificate = _parsed(der)
-    claimed = cose.get("iss")
-    if certificate is not None and certificate.country:
-        return certificate.country
-    return claimed if isinstance(claimed, str) and 0 < len(claimed) <= 255 else path.parts[0][:2].upper()
-
-
-def _parsed(der: bytes) -> Certificate | None:
-    try:
-        return read_certificate(der)
-    except CertificateRefused:
-        return None
-
-
-def _look(code: str) -> dict[str, Any]:
-    """Return what another reader of CBOR sees in a code, as far as it gets: alg, kid, iss, iat, exp, kind."""
-    found = dict[str, Any]()
-    try:
-        data = base45.decode(code.removeprefix(PREFIX))
-        data = zlib.decompressobj().decompress(data, INFLATED_BYTES_MAX) if data[:1] == b"\x78" else data
-        message = cbor2.loads(data)
-        while isinstance(message, cbor2.CBORTag):
-            message = message.value
-        protected, unprotected, payload = cbor2.loads(message[0]) if message[0] else {}, message[1], message[2]
-        found |= {"alg": protected.get(1), "kid": protected.get(4, unprotected.get(4))}
-        claims = cbor2.loads(payload)
-        found |= {"iss": claims.get(1), "exp": claims.get(4), "iat": claims.get(6)}
-        found["kind"] = next((kind for kind in "tvr" if claims[-260][1].get(kind)), None)
-    except (ValueError, zlib.error, cbor2.CBORError, TypeError, AttributeError, IndexError, KeyError, OverflowError):
-        pass  # such a code must be refused, and says nothing of itself
-    return found
-
-
-def clock_of(found: object, cose: Mapping[str, Any]) -> tuple[str | int, frozenset[str]]:
-    """Return VALIDATIONCLOCK, UTC where it has no zone; without one, an hour after iat or midway to exp."""
-    if isinstance(found, str):
-        try:
-            at = datetime.fromisoformat(found.strip())
-            at = at if at.tzinfo else at.replace(tzinfo=UTC)
-            if at.timestamp() >= 0:
-                return at.isoformat(), frozenset()
-        except (ValueError, OverflowError):
-            pass  # no clock that can be read
-    iat, exp = _seconds(cose.get("iat")), _seconds(cose.get("exp"))
-    if iat is not None:
-        return int(min(iat + 3600, (iat + exp) // 2) if exp is not None else iat + 3600), frozenset({"no clock"})
-    return int(exp) - 1 if exp else 0, frozenset({"no clock"})
-
-
-def _seconds(found: object) -> float | None:
-    is_number = isinstance(found, int | float) and not isinstance(found, bool)
-    return float(found) if is_number and 0 <= found < 2**33 else None  # type: ignore[arg-type, operator]
-
-
-def _facts(cose: Mapping[str, Any], der: bytes | None, entry: Entry | None, now: str | int) -> frozenset[str]:
-    """Return what a rule may explain by, seen without the agent."""
-    facts = {f"alg {cose.get('alg')}"} if cose else {"not a COSE message"}
-    at_s = now if isinstance(now, int) else datetime.fromisoformat(now).timestamp()
-    iat, exp = _seconds(cose.get("iat")), _seconds(cose.get("exp"))
-    if iat is None or exp is None:
-        facts.add("without iat or exp")
-    if iat is not None and at_s < iat - SKEW_S:
-        facts.add("the clock stands before iat")
-    if exp is not None and at_s > exp + SKEW_S:
-        facts.add("the clock stands after exp")
-    certificate = None if der is None else _parsed(der)
-    if der is None or certificate is None:
-        return frozenset(facts | {"no certificate" if der is None else "a certificate that cannot be read"})
-    kinds = {_KEY_USAGES[usage] for usage in certificate.usages if usage in _KEY_USAGES}
-    if kinds and cose.get("kind") not in kinds:
-        facts.add("the certificate is not for this kind of code")
-    if algorithm_of(certificate.spki, rsa_as="PS256") not in {"ES256", "PS256"}:
-        facts.add("the certificate's key is neither on P-256 nor RSA")
-    if not certificate.not_before_s <= at_s <= certificate.not_after_s:
-        facts.add("the certificate is not valid at the clock")
-    if iat is not None and not certificate.not_before_s <= iat <= certificate.not_after_s:
-        facts.add("the certificate was not valid at iat")
-    if cose and cose.get("kid") != hashlib.sha256(der).digest()[:8]:
-        facts.add("the key id is not the certificate's")
-    if entry is not None and cose.get("iss") not in (None, entry["issuer"]):
-        facts.add("iss is not the certificate's country")
-    return frozenset(facts)
-
-
 def _beside(path: Path, folder: Path, cases: list[_Case]) -> _Case:
     """Return the case of a picture in a file of its own, by the file of the same name whose code it shows."""
     id_ = path.relative_to(folder).as_posix()
@@ -274,7 +164,7 @@ def _beside(path: Path, folder: Path, cases: list[_Case]) -> _Case:
     if len(near) != 1:
         raise NotUnderstood("a picture without one file of its name beside it")
     (case,) = near
-    return _Case(id_, None, path, case.is_legible, case.expected, case.now, None, case.entry, case.facts)
+    return _Case(id_, None, path, case.is_legible, case.expected, case.now, None, case.entries, case.facts)
 
 
 def _answers(cases: list[_Case], runner: Runner) -> dict[str, Answer]:
@@ -282,14 +172,15 @@ def _answers(cases: list[_Case], runner: Runner) -> dict[str, Answer]:
     groups = defaultdict[str, list[_Case]](list)
     shared = dict[str, Entry]()
     for case in cases:
-        if case.entry is not None and case.expected[0] == "verified" and is_taken(case.entry):
-            shared[case.entry["kid"]] = case.entry
+        its = {entry["kid"]: entry for entry in case.entries}
+        if its and case.expected[0] == "verified" and all(shared.get(kid, its[kid]) == its[kid] for kid in its):
+            shared |= its
             groups[""].append(case)
         else:
-            groups[json.dumps(case.entry)].append(case)
+            groups[json.dumps(case.entries)].append(case)
     answers = dict[str, Answer]()
     for key, members in groups.items():
-        entries = list(shared.values()) if not key else [entry] if (entry := json.loads(key)) is not None else []
+        entries = json.loads(key) if key else list(shared.values())
         lines = [Line(case.id, case.code, None, case.now) for case in members if case.code is not None]
         lines += [
             Line(f"{case.id}#at-iat", case.code, None, case.issued_at_s + 1) for case in members if case.issued_at_s
@@ -301,11 +192,11 @@ def _answers(cases: list[_Case], runner: Runner) -> dict[str, Answer]:
 
 def _of_picture(case: _Case, reading: Reading, answers: Mapping[str, Answer]) -> Result:
     """Compare what a picture says with the text it was made from, and its verdict with the text's."""
-    id_, facts = f"{case.id}#picture", case.facts
+    id_, facts = f"{case.id}#picture", frozenset[str]()
     texts = [data.decode("utf-8", "replace") for data, _ in reading.codes]
     answer = answers[id_]
     if case.code is None:
-        return Result(id_, case.expected, say(answer), facts)
+        return Result(id_, case.expected, say(answer), case.facts)
     if not texts:
         got = f"not read{f': {reading.trouble}' if reading.trouble else ''}"
     elif case.code not in texts:
@@ -321,7 +212,9 @@ def _of_picture(case: _Case, reading: Reading, answers: Mapping[str, Answer]) ->
 
 def _is_another_issue(text: str, code: str) -> bool:
     """Say whether two codes are of one signer and kind, and of two moments."""
-    one, other = _look(text), _look(code)
+    one, other = look(text), look(code)
     return (
-        "iat" in one and one["iat"] != other.get("iat") and all(one[n] == other.get(n) for n in ("kid", "iss", "kind"))
+        "iat" in one
+        and one["iat"] != other.get("iat")
+        and all(one.get(n) == other.get(n) for n in ("kid", "iss", "kinds"))
     )

@@ -1,9 +1,10 @@
 """SMART Health Cards: the framework's examples, and the developer tools' files that must be refused.
 
 The examples of `spec-examples` verify with the keys beside them, but number 03, which its issuer's list revokes; each
-is judged as a JWS, as a file, as digits (all parts of one together), and its pictures are read. Files in other shapes
-(bundles, payloads) are no codes and must not verify. In `devtools` every file must be refused: judged with the
-examples' keys and, for a folder that is an issuer's own, with the keys and the list that this issuer publishes there.
+is judged as a JWS, as a file, as digits (all parts of one together; parts of which one is not there must be missed),
+and its pictures are read: they say the digits beside them, or where those are not there, a card that is judged itself.
+Files in other shapes (bundles, payloads) are no codes and must not verify. In `devtools` every file must be refused:
+judged with the examples' keys and, for a folder that is an issuer's own, with the keys and list published there.
 """
 
 import hashlib
@@ -11,7 +12,7 @@ import json
 import re
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -44,12 +45,12 @@ _REVOKED = "03"
 _EXAMPLE = re.compile(r"example-(?P<number>\d+)-(?P<kind>[a-z])-")
 _CODES = (".txt", ".smart-health-card")
 _PICTURES = (".png", ".jpg", ".jpeg", ".svg", ".bmp", ".gif")
-_PARTS = re.compile(r"shc:/\d+/\d+/\d+")
+_PARTS = re.compile(r"shc:/(?P<number>\d{1,2})/(?P<total>\d{1,2})/\d+")
 
 
 def run(folder: Path, runner: Runner) -> Findings:
     """Judge the examples, then each issuer's folder of bad files."""
-    spec, spec_lists = _published(folder / "spec-examples" / "issuer", SPEC_ISSUER)
+    spec, spec_lists = _published(_issuer_folder(folder / "spec-examples"), SPEC_ISSUER)
     trust = trust_list(spec, revocations=spec_lists)
     found = [_examples(folder, runner, trust)]
     found += _bad(folder, runner, spec, spec_lists)
@@ -57,6 +58,12 @@ def run(folder: Path, runner: Runner) -> Findings:
     known = {path for path in files(folder) if ".well-known" in path.parts}
     left = [(path, "of no known shape") for path in files(folder) if path not in taken | known]
     return Findings([result for findings, _ in found for result in findings], left)
+
+
+def _issuer_folder(examples: Path) -> Path:
+    """Return the folder below which the examples' keys are: `issuer`, or wherever there are any."""
+    found = sorted(path.parent.parent for path in examples.rglob(".well-known/jwks.json"))
+    return examples / "issuer" if not found or examples / "issuer" in found else found[0]
 
 
 def _published(folder: Path, issuer: str) -> tuple[list[Entry], list[dict[str, Any]]]:
@@ -112,7 +119,7 @@ def _examples(folder: Path, runner: Runner, trust: bytes) -> _Judged:
             expected[id_] = _must(number)
         elif shape["kind"] == "f":
             digits[number].append((int(re.sub(r"\D", "", path.stem.rpartition("-")[2]) or 0), path))
-        elif path.suffix in _PICTURES:
+        elif path.suffix.lower() in _PICTURES:
             pictures.append(path)
         else:  # a bundle or a payload: no code
             lines.append(Line(id_, _read(path)[:TEXT_CHARACTERS_MAX], None, NOW))
@@ -126,36 +133,57 @@ def _examples(folder: Path, runner: Runner, trust: bytes) -> _Judged:
             parts[0][1].relative_to(folder).as_posix() if len(parts) == 1 else f"spec-examples/example-{number}-f-parts"
         )
         lines.append(Line(id_, ordered[0] if len(parts) == 1 else ordered, None, NOW))
-        expected[id_] = _must(number)
+        expected[id_] = _must(number) if _is_whole(ordered) else ("refused decode.parts-missing",)
     answers = runner.verify(lines, trust)
     results = [Result(line.id, expected[line.id], say(answers[line.id])) for line in lines]
-    return results + _of_pictures(folder, pictures, texts, runner), taken
+    return results + _of_pictures(folder, pictures, texts, runner, trust), taken
+
+
+def _is_whole(texts: Sequence[str]) -> bool:
+    """Say whether no part is missing, by what the parts themselves say of how many there are."""
+    numbered = [found for text in texts if (found := _PARTS.fullmatch(text))]
+    return not numbered or {int(found["number"]) for found in numbered} >= set(range(1, int(numbered[0]["total"]) + 1))
 
 
 def _must(number: str) -> tuple[str, ...]:
     return ("refused revoked.",) if number == _REVOKED else ("verified",)
 
 
-def _of_pictures(folder: Path, pictures: list[Path], texts: dict[tuple[str, int], str], runner: Runner) -> list[Result]:
-    """Compare what each picture says with the digits of its number and part."""
-    results = list[Result]()
+def _of_pictures(
+    folder: Path, pictures: list[Path], texts: dict[tuple[str, int], str], runner: Runner, trust: bytes
+) -> list[Result]:
+    """Compare what each picture says with the digits of its number and part; without digits, judge what it says."""
+    results, alone = list[Result](), defaultdict[str, dict[Path, str]](dict)
     with TemporaryDirectory(prefix="conformance-") as name:
         for path, reading in zip(pictures, runner.read(_as_files(pictures, Path(name))), strict=True):
             shape = _EXAMPLE.search(path.name)
-            at = int(re.sub(r"\D", "", path.stem.rpartition("-")[2]) or 0)
-            text = texts.get((shape["number"] if shape else "", at))
+            number = shape["number"] if shape else ""
+            text = texts.get((number, int(re.sub(r"\D", "", path.stem.rpartition("-")[2]) or 0)))
             said = [data.decode("utf-8", "replace") for data, _ in reading.codes]
+            if text is None and said:
+                alone[number][path] = said[0]
+                continue
             got = (
                 AS_TEXT if text in said else "reads otherwise" if said else f"not read: {reading.trouble or 'no code'}"
             )
-            facts = frozenset({"no digits beside it"} if text is None else ())
-            results.append(Result(path.relative_to(folder).as_posix(), (AS_TEXT,), got, facts))
+            results.append(Result(path.relative_to(folder).as_posix(), (AS_TEXT,), got))
+    for number, read in alone.items():
+        whole = sorted(set(read.values()))
+        lines = [
+            Line(path.relative_to(folder).as_posix(), whole if len(whole) > 1 else whole[0], None, NOW) for path in read
+        ]
+        expected = _must(number) if _is_whole(whole) else ("refused decode.parts-missing",)
+        answers = runner.verify(lines, trust)
+        results += [Result(line.id, expected, say(answers[line.id])) for line in lines]
     return results
 
 
 def _as_files(pictures: Iterable[Path], folder: Path) -> list[Path]:
     """Return picture files that can be read, SVG drawn as PNG."""
-    return [rasterise(path, folder / f"{n}.png") if path.suffix == ".svg" else path for n, path in enumerate(pictures)]
+    return [
+        rasterise(path, folder / f"{n}.png") if path.suffix.lower() == ".svg" else path
+        for n, path in enumerate(pictures)
+    ]
 
 
 def _bad(folder: Path, runner: Runner, spec: list[Entry], spec_lists: list[dict[str, Any]]) -> list[_Judged]:
@@ -165,10 +193,10 @@ def _bad(folder: Path, runner: Runner, spec: list[Entry], spec_lists: list[dict[
     for path in files(folder / "devtools"):
         if ".well-known" in path.parts:
             continue
-        if path.suffix == ".json" and (entries := _foreign_keys(path)) is not None:
+        if path.suffix.lower() == ".json" and (entries := _foreign_keys(path)) is not None:
             others += entries
             taken.add(path)
-        elif path.suffix in (*_CODES, *_PICTURES, ".json"):
+        elif path.suffix.lower() in (*_CODES, *_PICTURES, ".json"):
             owner = next((p for p in path.parents if (p / ".well-known").is_dir()), None)
             groups[owner].append(path)
             taken.add(path)
@@ -202,7 +230,7 @@ def _once(entries: list[Entry]) -> list[Entry]:
 
 
 def _line(path: Path, id_: str, pictures: Path) -> Line:
-    if path.suffix in _PICTURES:
+    if path.suffix.lower() in _PICTURES:
         return Line(id_, None, _as_files([path], pictures / hashlib.sha256(id_.encode()).hexdigest())[0], NOW)
     text = _read(path)
     parts = [line.strip() for line in text.splitlines() if line.strip()]

@@ -63,9 +63,10 @@ _VERIFIED = Outcome.VERIFIED  # Python 3.11 is slow to look it up
 _ARCS = ("1.3.6.1.4.1.1847.2021.1", "1.3.6.1.4.1.0.1847.2021.1")  # as specified now and before; both are in use
 USAGES = {f"{arc}.{number}": kind for arc in _ARCS for number, kind in ((1, "t"), (2, "v"), (3, "r"))}
 """Extended key usages of signers (Decision (EU) 2021/1073 as amended) -> test, vaccination, recovery."""
-TRAVEL_DOCUMENTS = (
-    "2.23.136.1.1."  # ICAO's usages: a key that has these and none of the above is for no health certificate
-)
+ANY_USAGE = "2.5.29.37.0"
+"""anyExtendedKeyUsage: the others named beside it are a hint, no limit (RFC 5280 §4.2.1.12)."""
+TRAVEL_DOCUMENTS = "2.23.136.1.1."
+"""ICAO's usages: a key that has these and none of the above is for no health certificate."""
 
 
 class _Said(msgspec.Struct, frozen=True, gc=False):
@@ -259,7 +260,7 @@ def _require_usage(trusted: TrustedKey, kinds: frozenset[str], claims: Claims) -
 
 def _is_for(certificate: Certificate, kinds: frozenset[str]) -> bool:
     """Say whether a certificate's extended key usages allow these kinds: with none of ours, they do."""
-    if not certificate.usages:
+    if not certificate.usages or ANY_USAGE in certificate.usages:
         return True
     found = {USAGES[usage] for usage in certificate.usages if usage in USAGES}
     if found:

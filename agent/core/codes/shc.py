@@ -53,7 +53,7 @@ INFLATED_TIMES_MAX = 14
 TEXT_CHARACTERS_MAX = 65_536  # PARTS_MAX codes, each with all the digits that a QR code holds
 
 _RECOGNISED = "shc:"  # without the slash it is no card, but nothing else either: refused for what it is
-_JWS_HEAD = "eyJ"  # what '{"' begins with in base64url
+_JWS_HEADS = ("eyJ", "eyA", "ewk", "ewo", "ew0")  # '{' in base64url, and '"' or white space, as JSON allows it there
 _FILE_NAME = '"verifiableCredential"'
 _FILE_HEAD_CHARACTERS = 1_024  # in which a file names its cards; looking through 8 kB takes too long
 _KEY_ID_BYTES = 32
@@ -66,7 +66,7 @@ def recognise(text: str, scan: Scan) -> Code | None:
     """Recognise by the prefix, by the head and the dots of a JWS, or by the name that a file has its cards under."""
     if text.startswith(_RECOGNISED):
         return Code(NAME, text)
-    if text.startswith(_JWS_HEAD):
+    if text.startswith(_JWS_HEADS):
         return Code(NAME, text) if text.count(".") == _DOTS else None
     return Code(NAME, text) if text[:1] == "{" and _FILE_NAME in text[:_FILE_HEAD_CHARACTERS] else None
 

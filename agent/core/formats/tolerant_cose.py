@@ -1,9 +1,12 @@
 """COSE_Sign1 (RFC 9052 §4.2) as other people's issuers write it, signed with ES256 or PS256.
 
 The law: the algorithm counts from the protected header alone; what is unprotected names the key at most, and only where
-the protected header does not. An empty or detached payload, `crit` and bytes behind are refused. Tags 18 (COSE_Sign1)
-and 61 (CWT, RFC 8392 §6) may be there: they are outside the signature and mean nothing. cose.py is for formats of ours.
+the protected header does not. An empty or detached payload, `crit` and bytes behind are refused. Tags 55799 (CBOR,
+RFC 8949 §3.4.6), 61 (CWT, RFC 8392 §6) and 18 (COSE_Sign1) may be there, in this order: they are outside the signature
+and mean nothing. cose.py is for formats of ours.
 """
+
+import re
 
 import msgspec
 
@@ -16,7 +19,11 @@ ALGORITHMS = {-7: "ES256", -37: "PS256"}
 
 KEY_ID_BYTES_MAX = 64  # as long as a trust list may write one
 _ALG, _CRIT, _KID = 1, 2, 4  # RFC 9052 §3.1
-_TAG_CWT, _TAG_SIGN1 = b"\xd8\x3d", b"\xd2"
+_TAG_SIGN1 = b"\xd2"
+_TAGS = re.compile(  # each in all the lengths that a head may have (RFC 8949 §3)
+    rb"(?:(?:\xd9|\xda\0\0|\xdb\0{6})\xd9\xf7)?(?:(?:\xd8|\xd9\0|\xda\0{3}|\xdb\0{7})\x3d)?"
+    rb"(?:\xd2|(?:\xd8|\xd9\0|\xda\0{3}|\xdb\0{7})\x12)?"
+)
 
 # What nearly every code is: of four parts, the first of them 14 bytes with alg ES256 and a kid of 8 bytes in either
 # order; nothing unprotected; a payload of 256 to 65,535 bytes; a signature of 64 bytes.
@@ -67,7 +74,7 @@ def _read_plain(data: bytes) -> ForeignSign1 | None:
 def _read_any(data: bytes) -> ForeignSign1:
     """Read the array in any encoding there is."""
     try:
-        parts = tolerant_cbor.decode(data.removeprefix(_TAG_CWT).removeprefix(_TAG_SIGN1))
+        parts = tolerant_cbor.decode(_TAGS.sub(b"", data, count=1))
     except ForeignCborInvalid as error:
         raise CoseInvalid(str(error)) from error
     match parts:

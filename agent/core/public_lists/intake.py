@@ -131,7 +131,8 @@ class Intake:
         if not certificate.may_sign or (family == "vds-nc" and not is_for_seals):
             raise EntryRefused("not-for-signing", "its key usages say that it does not sign codes of this family")
         is_of_travel = any(usage.startswith(hcert.TRAVEL_DOCUMENTS) for usage in certificate.usages)
-        if family == "hcert" and is_of_travel and not dcc_usage(certificate.usages):
+        is_for_codes = dcc_usage(certificate.usages) or hcert.ANY_USAGE in certificate.usages
+        if family == "hcert" and is_of_travel and not is_for_codes:
             raise EntryRefused("not-for-signing", "its key usages are those of travel documents alone")
         entry: dict[str, Any] = dates_of(certificate)
         ended_s = self.choices.now_s - certificate.not_after_s
@@ -215,7 +216,9 @@ def dates_of(certificate: Certificate) -> dict[str, Any]:
 
 
 def dcc_usage(usages: frozenset[str]) -> list[str]:
-    """Return t, v, r for the extended key usages of a signer; none of them named means every one."""
+    """Return t, v, r for the extended key usages of a signer; none of them named, or any allowed, means every one."""
+    if hcert.ANY_USAGE in usages:
+        return []
     return sorted({hcert.USAGES[usage] for usage in usages if usage in hcert.USAGES})
 
 

@@ -58,6 +58,10 @@ def test_a_genuine_certificate_is_verified_and_says_who_when_and_what() -> None:
     assert (found.card, found.token, found.replay_id, found.item) == (None, None, None, None)
 
 
+def tagged(heads: bytes) -> str:
+    return text_of(heads + cbor2.dumps(ISSUER.parts()))
+
+
 TAGGED = cbor2.CBORTag(0, "2027-01-14T10:00:00Z")
 LATER, EARLIER = (NOW_S + 9).to_bytes(4, "big"), (NOW_S - 9).to_bytes(4, "big")
 GENUINE: dict[str, Any] = {
@@ -81,6 +85,10 @@ GENUINE: dict[str, Any] = {
     "kid in both, the protected one counts": lambda: ISSUER.code(unprotected={KID: b"another."}),
     "untagged": lambda: text_of(cbor2.dumps(ISSUER.parts())),
     "tagged 61 and 18": lambda: text_of(cbor2.dumps(cbor2.CBORTag(61, cbor2.CBORTag(18, ISSUER.parts())))),
+    "tagged 55799, 61 and 18": lambda: tagged(b"\xd9\xd9\xf7\xd8\x3d\xd2"),
+    "tags with heads of every length": lambda: tagged(
+        b"\xdb" + bytes(6) + b"\xd9\xf7\xda\0\0\0\x3d\xd9\0\x12"
+    ),
     "the least compression": lambda: "HC1:" + base45_text(zlib.compress(ISSUER.token(), 0)),
     "claims of unknown numbers": lambda: ISSUER.code(claims() | {-70_000: b"x", "text": [1, 2]}),
     "indefinite lengths": lambda: ISSUER.code(
@@ -122,6 +130,8 @@ def test_the_other_s_of_a_signature_is_the_same_signature_also_where_it_is_revok
         ("vt", (f"{NEW_ARC}.2", f"{NEW_ARC}.1"), None, "ok"),
         ("v", ("1.3.6.1.5.5.7.3.2",), None, "ok"),  # client authentication says nothing about certificates
         ("v", ("1.3.6.1.5.5.7.3.2", f"{NEW_ARC}.1"), None, "key.usage"),
+        ("v", ("2.5.29.37.0", f"{NEW_ARC}.1"), None, "ok"),  # any: the others limit nothing
+        ("v", ("2.5.29.37.0", f"{NEW_ARC}.1"), ["t"], "key.usage"),
         ("v", ("2.23.136.1.1.14.2",), None, "key.usage"),  # a signer of ICAO's VDS-NC
         ("v", (), ["v"], "ok"),
         ("v", (), ["t", "r"], "key.usage"),

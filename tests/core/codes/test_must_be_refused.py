@@ -388,8 +388,8 @@ AMBIGUOUS: dict[str, tuple[Callable[[], str], str]] = {
         lambda: "HC1:" + hcert_issuer.base45_text(2 * zlib.compress(HCERT.token())), "decode.inflate",
     ),
     "hcert: gzip": (lambda: "HC1:" + hcert_issuer.base45_text(gzip.compress(HCERT.token())), "decode.inflate"),
-    "hcert: a tag of two bytes": (
-        lambda: hcert_issuer.text_of(b"\xd8\x12" + HCERT.token()[1:]), "decode.cose",
+    "hcert: a CWT within COSE_Sign1": (
+        lambda: hcert_issuer.text_of(b"\xd2\xd8\x3d" + HCERT.token()[1:]), "decode.cose",
     ),
     "hcert: COSE_Sign1 in COSE_Sign1": (lambda: hcert_issuer.text_of(b"\xd2" + HCERT.token()), "decode.cose"),
     "hcert: alg as a big number": (

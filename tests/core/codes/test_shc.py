@@ -59,6 +59,13 @@ def test_a_card_verifies_as_digits_as_jws_and_as_file(text: str) -> None:
     assert verdict.claims.text == f"{ISSUER_URL}#{RID}".encode()
 
 
+@pytest.mark.parametrize("head", [" ", "\t", "\r\n", "\n  "])
+def test_white_space_in_the_header_is_json_and_the_jws_is_a_card(head: str) -> None:
+    header = json.dumps(ISSUER.header(), indent=1).replace("{", "{" + head, 1)
+    jws = ISSUER.jws(header=header.encode())
+    assert [judge(text).reason for text in (jws, code_of(jws), file_of(jws))] == ["ok"] * 3
+
+
 def test_a_card_without_a_rid_is_named_by_what_was_signed() -> None:
     jws = ISSUER.jws(claims(vc=credential(rid=None)))
     signed = jws.rpartition(".")[0].encode()

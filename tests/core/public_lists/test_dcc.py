@@ -53,6 +53,9 @@ def test_the_gateways_list_becomes_keys_with_dates_and_usage():
 def test_a_signer_whose_certificate_names_no_purpose_of_dccs_may_sign_each():
     assert "usage" not in read(gateway(gateway_entry(certificate(KEYS[0], usages=["1.3.6.1.5.5.7.3.1"])))).entries[0]
     assert read(gateway(gateway_entry(certificate(KEYS[0], usages=[RECOVERY])))).entries[0]["usage"] == ["r"]
+    for beside in (RECOVERY, "2.23.136.1.1.14.2"):  # where any usage is allowed, the others limit nothing
+        one = read(gateway(gateway_entry(certificate(KEYS[0], usages=["2.5.29.37.0", beside]))))
+        assert ["usage" in entry for entry in one.entries] == [False]
 
 
 def test_an_rsa_signer_is_of_ps256():
