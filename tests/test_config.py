@@ -1,5 +1,6 @@
 import json
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from agent.config import (
     read_environment,
 )
 from agent.core.reading.profile import Profile
+from fakes.altered import altered
 
 ROOT = Path(__file__).parents[1]
 HERE = Environment(host_name="Kiosk_7.hospital.example", state_directory=None, notify_socket=None)
@@ -192,8 +194,10 @@ def to_toml(value: Any) -> str:
             return "{" + ", ".join(f"{json.dumps(k)} = {to_toml(v)}" for k, v in value.items()) + "}"
         case list():
             return "[" + ", ".join(map(to_toml, value)) + "]"
+        case float():
+            return repr(value)
         case _:
-            return json.dumps(value)
+            return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 @given(st.dictionaries(keys, values, max_size=4))
@@ -204,6 +208,25 @@ def test_no_table_makes_it_raise_anything_else(table: dict[str, Any]) -> None:
     except ConfigInvalid:
         return
     assert config.scanners
+
+
+EXAMPLES = [tomllib.loads(path.read_text()) for path in sorted((ROOT / "config").glob("*.toml"))]
+ODD = values | st.integers() | st.floats() | st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+ODD |= st.sampled_from(["/", "a" * 300, "https://[", "https://x:99999/", "https://u:p@h", "::", "\\d{3}", "(", "utf-7"])
+
+
+@given(altered(EXAMPLES, ODD))
+def test_an_example_with_something_odd_in_it_is_taken_or_refused_in_words(table: dict[str, Any]) -> None:
+    text = "\n".join(f"{json.dumps(k)} = {to_toml(v)}" for k, v in table.items())
+    tomllib.loads(text)
+    try:
+        config = parse(text.encode(), HERE)
+    except ConfigInvalid as error:
+        said = str(error)
+    else:
+        said = "taken"
+        assert config.scanners
+    assert 0 < len(said) < 1_000
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.toml")), ids=lambda path: path.stem)

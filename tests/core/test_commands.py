@@ -18,6 +18,7 @@ from agent.core.commands import (
 )
 from agent.core.time_interval import Interval
 from agent.core.trust_list import Trust
+from fakes.altered import altered
 from fakes.commands import NOW_MS, command, trust_with_commands
 from fakes.ledger_parts import LabelSigner
 from fakes.platform import payload_of, sign
@@ -76,6 +77,21 @@ def test_a_command_longer_than_the_wire_allows_is_refused(trust):
 def test_garbage_never_raises_anything_else(data):
     with pytest.raises(CommandInvalid):
         read_command(data, "kiosk-1", trust_with_commands(), NOW)
+
+
+ODD = st.booleans() | st.integers(-(2**64), 2**64 - 1) | st.text(max_size=9) | st.binary(max_size=17)
+ODD |= st.lists(ODD, max_size=2) | st.dictionaries(st.text(max_size=2), ODD, max_size=2) | st.just(NOW_MS)
+
+
+@given(altered([payload_of(command("identify", f6={"volume": 3}))], ODD))
+def test_whatever_is_signed_as_a_command_is_one_or_refused(fields):
+    signed = sign(LabelSigner("commander")._key, "scanward-command-1", fields)
+    try:
+        read = read_command(signed, "kiosk-1", trust_with_commands(), NOW)
+    except CommandInvalid:
+        return
+    assert (read.id, read.kind) == (fields[1], fields[3])
+    assert (len(read.id), fields[2]) == (16, "kiosk-1")
 
 
 @given(st.integers(min_value=0), st.integers(min_value=0, max_value=7))

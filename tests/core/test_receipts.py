@@ -24,6 +24,7 @@ from agent.core.revocation import parse_revoked
 from agent.core.time_interval import Interval
 from agent.core.trust_entries import parse_trust_list
 from agent.core.trust_list import Trust
+from fakes.altered import altered
 from fakes.ledger_parts import LabelSigner
 from fakes.platform import sign
 
@@ -157,6 +158,22 @@ def test_no_bytes_raise_anything_else(world, garbage):
         read(world, garbage)
     with pytest.raises(ReceiptInvalid):
         decode_hello_answer(garbage)
+
+
+ODD = st.booleans() | st.integers(-(2**64), 2**64 - 1) | st.text(max_size=9) | st.binary(max_size=33)
+ODD |= st.sampled_from([0, 1, 2, 3, HASH, "ok"]) | st.lists(ODD, max_size=4)
+FIELDS = {1: b"a" * 16, 2: "kiosk-1", 3: b"l" * 16, 4: [[1, HASH, 0, "ok"], [2, HASH, 1, "ok"]], 5: [2, HASH], 6: 7}
+
+
+@given(changed=altered([FIELDS], ODD))
+def test_whatever_is_signed_as_a_receipt_is_one_or_refused(world, changed):
+    signed = sign(world["key"], "scanward-receipt-1", changed)
+    try:
+        receipt = read(world, signed, about=b"a" * 16, ledger_id=b"l" * 16)
+    except ReceiptInvalid:
+        return
+    assert [[r.seq, r.hash, r.status, r.reason] for r in receipt.results] == changed[4]
+    assert [receipt.head_seq, receipt.head_hash] == changed[5]
 
 
 def test_a_receipt_must_answer_for_exactly_what_was_sent(world):

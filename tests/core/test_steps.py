@@ -1,10 +1,13 @@
 import contextlib
+import json
+import tomllib
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.core.steps import PolicyInvalid, parse_policy
+from fakes.altered import altered
 
 POLICY = b"""
 format = "scanward-policy-1"
@@ -48,6 +51,30 @@ def test_a_faulty_policy_is_refused_and_the_message_names_the_fault(change, says
 def test_no_bytes_raise_anything_else(data):
     with contextlib.suppress(PolicyInvalid):
         parse_policy(data)
+
+
+ODD = st.booleans() | st.integers(-1, 2**63) | st.text("abc.-_ é", max_size=40) | st.lists(st.text("ab.*", max_size=9))
+ODD |= st.sampled_from([[], ["ehc.any"], ["national.static"], ["ehc.any", "ehc.static"], ["hcert.any"], ["novel.any"]])
+
+
+@given(altered([tomllib.loads(POLICY.decode())], ODD | st.dictionaries(st.text("ab.", max_size=3), ODD, max_size=2)))
+def test_a_policy_with_something_odd_in_it_is_taken_or_refused_in_words(table):
+    try:
+        policy = parse_policy(
+            "\n".join(f"{json.dumps(key)} = {to_toml(value)}" for key, value in table.items()).encode()
+        )
+    except PolicyInvalid as error:
+        said = str(error)
+    else:
+        said = "taken"
+        assert policy.steps.keys() == table.get("steps", {}).keys()
+    assert 0 < len(said) < 1_000
+
+
+def to_toml(value):
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(key)} = {to_toml(inner)}" for key, inner in value.items()) + "}"
+    return json.dumps(value)
 
 
 def test_a_site_can_only_narrow_the_policy():

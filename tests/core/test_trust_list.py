@@ -15,6 +15,7 @@ from agent.core.formats.jwk import thumbprint
 from agent.core.revocation import REVOKED_BYTES_MAX, RevocationsInvalid, parse_revoked
 from agent.core.trust_entries import parse_trust_list
 from agent.core.trust_list import TRUST_LIST_BYTES_MAX, AlgorithmUnavailable, TrustListInvalid, VerificationKey
+from fakes.altered import altered
 from fakes.ehc_issuer import EhcIssuer, trust_list_file
 
 ES256, EDDSA = EhcIssuer(), EhcIssuer("EdDSA")
@@ -128,6 +129,27 @@ def test_a_list_that_is_too_large_is_refused_unread() -> None:
 def test_any_bytes_are_a_list_or_refused(data: bytes) -> None:
     with pytest.raises(TrustListInvalid):
         parse_trust_list(data, build_key)
+
+
+ODD = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.binary(max_size=9).map(bytes.hex)
+    | st.lists(st.integers(0, 3), max_size=2) | st.dictionaries(st.text(max_size=2), st.integers(0, 3), max_size=2)
+    | st.sampled_from(["RS256", "SM2", "X25519", "hcert", "shc", "aadhaar", "vds-nc", "platform", "MII=", "ab" * 8])
+    | st.sampled_from(["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "2026-01-01T00:00:00.5Z"])
+)  # fmt: skip
+
+
+@given(altered([json.loads(trust_list_file(EDDSA.entry(), ES256.entry()))], ODD))
+def test_a_list_with_something_odd_in_it_is_taken_or_refused_in_words(file: dict[str, Any]) -> None:
+    try:
+        trust_list = parse_trust_list(json.dumps(file).encode(), build_key, read_certificate)
+    except TrustListInvalid as error:
+        said = str(error)
+    else:
+        said = "taken"
+        assert all(key.not_before_s <= key.not_after_s for key in trust_list.keys)
+        assert all(trust_list.find(key.family, key.issuer, key.key_id) is key for key in trust_list.keys)
+    assert 0 < len(said) < 1_000
 
 
 def revoked_file(*prefixes: bytes) -> bytes:

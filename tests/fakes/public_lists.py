@@ -106,8 +106,8 @@ def vci_snapshot(issuers):
 
 
 def revocation_batch(hashes_, **more):
-    """Return a batch of the EU gateway's revocation list."""
+    """Return a batch of the EU gateway's revocation list; commands hold its end against today's clock."""
     return {
-        "country": "XA", "expires": "2027-01-01T00:00:00+01:00", "kid": "UNKNOWN_KID", "hashType": "SIGNATURE",
+        "country": "XA", "expires": "2096-01-01T00:00:00+01:00", "kid": "UNKNOWN_KID", "hashType": "SIGNATURE",
         "entries": [{"hash": b64(one)} for one in hashes_],
     } | more  # fmt: skip

@@ -1,7 +1,8 @@
 """The frames of scan boxes: STX, length, payload, ETX, LRC; and STX, payload, ETX of plainer ones.
 
-The law: a frame is its payload exactly or a refusal. A payload may hold any byte, STX too, so after damage nothing
-tells a frame from what looks like one inside another but a pause: until then all is refused, and told once.
+The law: a frame is its payload exactly or a refusal, as far as its check byte tells: a damaged length passes where the
+payload holds ETX and a fitting LRC just there. A payload may hold any byte, STX too, so after damage nothing tells a
+frame from what looks like one inside another but a pause: until then all is refused, and told once.
 """
 
 from enum import StrEnum

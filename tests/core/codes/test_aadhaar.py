@@ -14,7 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.core.codes import recognise
+from agent.core.codes.aadhaar import _PERSONAL as PERSONAL
 from agent.core.codes.aadhaar import DIGITS_MAX, DIGITS_MIN, INFLATED_BYTES_MAX, KEYS_MAX
+from agent.core.codes.family import FACTS_MAX
 from agent.core.formats.long_number import PIECE_DIGITS, bytes_of
 from agent.core.time_interval import Interval
 from agent.core.trust_list import Trust
@@ -251,6 +253,28 @@ def test_any_number_gets_a_verdict(number: int) -> None:
 def test_any_content_gets_a_verdict(content: bytes) -> None:
     code = Code("aadhaar", packed(content))
     assert verify(code, TRUST, NOW).reason.startswith(("decode.", "signature."))
+
+
+@given(
+    st.lists(st.text(st.characters(max_codepoint=0xFE), max_size=9), min_size=len(PERSON), max_size=len(PERSON)),
+    st.text("0123456789", min_size=21, max_size=21)
+    | st.tuples(
+        st.integers(0, 9_999), st.integers(0, 13), st.integers(0, 32), st.integers(0, 25), st.integers(0, 61)
+    ).map(lambda t: "0001{:04}{:02}{:02}{:02}{:02}00999".format(*t)),
+    st.sampled_from(["", "V2", "V5"]),
+    st.sampled_from("0123"),
+    st.binary(max_size=99) | st.just(PHOTO),
+)
+def test_whatever_is_signed_gets_a_verdict_and_can_be_described(
+    person: list[str], reference: str, version: str, contacts: str, photo: bytes
+) -> None:
+    signed = {"person": person, "reference": reference, "version": version, "contacts": contacts, "photo": photo}
+    verdict = judge(ISSUER.code(**signed))
+    assert verdict.reason in {"ok", "time.future"}
+    assert verdict.claims.text == reference.encode()
+    facts = {fact.name: fact.value for fact in describe("aadhaar", verdict.claims)}
+    assert [facts[name] for name in PERSONAL if name in facts] == [value for value in person if value]
+    assert len(facts) <= FACTS_MAX
 
 
 @given(st.text(max_size=100))

@@ -1,5 +1,6 @@
 """German e-prescriptions: what is one, what is refused and why, and that hostile content stays data."""
 
+import json
 import os
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from agent.core.codes.e_prescription import FAMILY
 from agent.core.scan import Scan
 from agent.core.verdict import Code, Outcome
 from agent.core.verification import verify
+from fakes.altered import altered
 from fakes.ehc_issuer import NOW, scan_of
 from fakes.neighbours import access_code, e_prescription, prescription_id, task
 
@@ -105,6 +107,19 @@ def test_any_other_digit_in_a_prescription_id_is_refused(at, digit):
 def test_no_text_makes_it_raise(text, head):
     verdict = verify(Code("e-prescription", head + text), None, NOW)
     assert verdict.outcome is Outcome.REFUSED
+
+
+@given(
+    altered(
+        [{"urls": [ONE]}, {"urls": [ONE, TWO, THREE]}], st.none() | st.text(max_size=9) | st.sampled_from([ONE, TWO])
+    )
+)
+def test_a_token_with_something_odd_in_it_is_refused_unless_each_prescription_in_it_is_whole(content):
+    verdict = verify(Code("e-prescription", json.dumps(content)), None, NOW)
+    urls = content.get("urls")
+    is_whole = isinstance(urls, list) and 1 <= len(urls) <= 3 and set(content) == {"urls"}
+    is_whole = is_whole and all(url in {ONE, TWO, THREE} for url in urls) and len(set(urls)) == len(urls)
+    assert (verdict.outcome is Outcome.UNVERIFIABLE) is is_whole
 
 
 def test_people_who_explain_see_how_many_and_of_which_kind_and_never_the_access_code():

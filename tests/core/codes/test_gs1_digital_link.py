@@ -94,7 +94,11 @@ def reason_of(text: str) -> str | None:
     return None
 
 
-@given(st.text(max_size=80))
+@given(
+    st.text(max_size=80)
+    | st.text("0123456789/?&;=%AB", max_size=40)
+    | st.sampled_from(["17=281130", "10/AB?17=281130"])
+)
 def test_any_text_is_read_or_refused(tail: str) -> None:
     for text in (tail, f"https://{tail}", f"{BASE}/{tail}", f"{BASE}?{tail}"):
         reason = reason_of(text)

@@ -232,12 +232,16 @@ ANY = st.recursive(
 
 
 @settings(max_examples=60)
-@given(ANY, ANY, ANY, st.none() | st.floats() | st.integers(0, 2**40))
+@given(
+    ANY,
+    ANY | st.dictionaries(st.sampled_from(["v", "t", "r", "nam", "dob", "ver"]), ANY),
+    st.fixed_dictionaries({}, optional={"iss": ANY, "exp": st.none() | st.floats() | st.integers(0, 2**40)}),
+)
 def test_whatever_an_issuer_signs_gets_a_verdict_and_can_be_described(
-    container: Any, inside: Any, iss: Any, exp: float | None
+    container: Any, inside: Any, changed: dict[str, Any]
 ) -> None:
     for content in (container, {1: inside}, {1: {"v": [inside]}}):
-        verdict = judge(ISSUER.code(claims(content if content is not None else 0, iss=iss, exp=exp)))
+        verdict = judge(ISSUER.code(claims(content if content is not None else 0, **changed)))
         facts = describe("hcert", verdict.claims)
         assert len(facts) <= FACTS_MAX
         assert all(len(fact.value) <= VALUE_CHARACTERS_MAX and fact.value.isprintable() for fact in facts)

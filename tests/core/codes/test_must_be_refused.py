@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from agent.adapters.keys.verification import build_key, read_certificate
-from agent.core.codes import recognise
+from agent.core.codes import FAMILIES, recognise
 from agent.core.decision import Answer, Decision, History, decide
 from agent.core.revocation import parse_revoked
 from agent.core.steps import parse_policy
@@ -32,6 +32,7 @@ from fakes import asia_issuers, ehc_issuer, hcert_issuer, shc_issuer
 from fakes.asia_issuers import AadhaarIssuer, Authority, ec_key, key_usage
 from fakes.ehc_issuer import NOW, NOW_S, EhcIssuer, scan_of, trust_list_file
 from fakes.hcert_issuer import ORDER, HcertIssuer
+from fakes.neighbours import samples
 from fakes.shc_issuer import ShcIssuer
 
 EHC, HCERT, SHC, AADHAAR, CSCA = EhcIssuer(), HcertIssuer(), ShcIssuer(), AadhaarIssuer(), Authority()
@@ -447,3 +448,16 @@ def test_no_change_of_a_character_makes_another_code(family: str, place: int, ch
     changed = text[:place] + ("" if how == "-" else character) + text[behind:]
     verdict = judge(changed, ALL)
     assert verdict.outcome is not Outcome.VERIFIED or verdict == judge(text, ALL)
+
+
+WHOLE = [*TEXTS.values(), *samples().values(), "0123456789abcdef" * 4, "https://x.example/01/09506000134352/10/A"]
+PIECES = st.sampled_from(WHOLE) | st.sampled_from([text[:size] for text in WHOLE for size in (4, 8, 16, 20, 64)])
+
+
+@given(st.lists(PIECES | st.text(max_size=8) | st.text("0123456789", max_size=40), max_size=3), st.integers(0, 40))
+def test_no_pieces_of_codes_in_a_row_are_claimed_by_two_families(pieces: list[str], cut: int) -> None:
+    """Without a GS1 carrier: in one, FAMILIES' order decides, and what is signed goes before what is not."""
+    text = "".join(pieces)
+    text = text[: len(text) - cut]
+    scan = scan_of(text)
+    assert len([family.name for family in FAMILIES if family.recognise(text, scan) is not None]) <= 1

@@ -93,6 +93,19 @@ def test_a_birth_date_is_judged_against_the_interval(born_day, now, is_refused):
     assert verdict.reason == ("decode.birth-date" if is_refused else "family.no-offline-proof")
 
 
+@given(
+    st.sampled_from(["119999", "659999", "911840"]), st.dates(date(1900, 1, 1), date(2099, 12, 31)), st.integers(0, 9)
+)
+def test_an_id_of_any_birth_is_unverifiable_unless_who_has_it_is_not_born_yet(region, born, label):
+    text = resident_id(str(label), region=region, born=born.strftime("%Y%m%d"))
+    reason = verify(Code("resident-id", text), None, NOW).reason
+    today = date(1970, 1, 1) + timedelta(milliseconds=NOW.earliest_ms)
+    if born < today:
+        assert reason == "family.no-offline-proof"
+    elif born > today + timedelta(days=1):
+        assert reason == "decode.birth-date"
+
+
 @given(st.text(max_size=40))
 def test_no_text_makes_it_raise(text):
     assert verify(Code("resident-id", text), None, NOW).outcome in (Outcome.REFUSED, Outcome.UNVERIFIABLE)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.core.codes import recognise, shc
+from agent.core.codes.family import FACTS_MAX, VALUE_CHARACTERS_MAX
 from agent.core.codes.parts import PARTS_MAX, WHOLE_CHARACTERS_MAX
 from agent.core.codes.shc import INFLATED_BYTES_MAX
 from agent.core.formats import base64url as strict
@@ -493,6 +494,28 @@ def test_no_text_raises_and_none_is_verified(text: str) -> None:
 def test_no_signed_payload_raises(noise: bytes) -> None:
     for payload in (noise, deflated(noise), deflated(compact({"iss": ISSUER_URL, "nbf": 1})[:-1] + noise)):
         assert judge(ISSUER.jws(payload=payload)).outcome is Outcome.REFUSED
+
+
+JSON = st.recursive(
+    st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.sampled_from([NOW_S, ISSUER_URL]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+        st.sampled_from(["type", "credentialSubject", "fhirVersion", "fhirBundle", "entry", "resource", "rid"]), inner),
+    max_leaves=8,
+)  # fmt: skip
+
+
+@given(
+    st.dictionaries(st.sampled_from(["type", "credentialSubject", "rid", "@context"]), JSON, max_size=2),
+    st.just({}) | st.dictionaries(st.sampled_from(["iss", "nbf", "exp", "vc", "crit", "jti"]), JSON, max_size=2),
+)
+def test_whatever_an_issuer_signs_gets_a_verdict_and_can_be_described(vc: Any, changed: Any) -> None:
+    verdict = judge(ISSUER.jws(claims(**{"vc": credential(**vc), **changed})))
+    facts = describe("shc", verdict.claims)
+    assert len(facts) <= FACTS_MAX
+    assert all(len(fact.value) <= VALUE_CHARACTERS_MAX for fact in facts)
+    if verdict.outcome is Outcome.VERIFIED:
+        assert (verdict.claims.issuer, verdict.claims.key_id) == (ISSUER_URL, ISSUER.kid)
+        assert (verdict.claims.text or b"").startswith(f"{ISSUER_URL}#".encode())
 
 
 @given(st.binary(max_size=60))

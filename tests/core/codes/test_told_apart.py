@@ -21,7 +21,7 @@ from fakes.neighbours import COVID_CODE, digits, resident_id, samples
 CARDS = read_patterns([r"JZ\d{6}"])
 BEARERS = {"wechat-pay", "alipay", "unionpay", "insurance", "resident-id", "e-prescription"}
 PREFIXES = [f"{n:02}" for n in range(100)] + ["424"]
-OF_SECRETS = [*(f"{n}" for n in (*range(10, 16), *range(25, 31), 62)), "424"]
+SECRET = ["424", "62", *(f"{n}" for n in (*range(10, 16), *range(25, 31)))]  # what may be a voucher or a payment
 LIKE_A_PAYMENT = next(i for i in (resident_id(str(n), region="119999") for n in range(99)) if i.isdigit())
 
 
@@ -76,9 +76,11 @@ def test_no_text_of_digits_is_claimed_by_two_families_so_no_order_can_be_wrong(h
 
 
 @given(
-    st.sampled_from(PREFIXES) | st.sampled_from(OF_SECRETS), st.sampled_from([16, 18, 19, 20, 24, 28]),
-    st.integers(0, 10**30), st.booleans(),
-)  # fmt: skip
+    st.sampled_from(PREFIXES) | st.sampled_from(SECRET),
+    st.sampled_from([16, 18, 19, 20, 24, 28]),
+    st.integers(0, 10**30),
+    st.booleans(),
+)
 def test_what_may_be_a_secret_never_lands_in_a_family_whose_text_is_shown(head, count, number, has_date):
     text = (head + f"{number:030}")[:count]
     text = text[:6] + "19800229" + text[14:] if has_date else text

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from agent.adapters.keys.verification import build_key
 from agent.core.public_lists import dcc
 from agent.core.public_lists.intake import ENTRIES_MAX, ListUnreadable
+from fakes.altered import altered
 from fakes.public_lists import british_list, french_list, gateway_entry, german_list, intake, refused, swedish_list
 from fakes.signers import (
     RECOVERY,
@@ -178,7 +179,8 @@ def test_any_bytes_are_a_list_or_none(data):
 
 
 @given(
-    st.recursive(
+    altered([gateway_entry(DERS[0])], st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.just("XA"))
+    | st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=8),
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
             st.sampled_from(["kid", "country", "rawData", "certificateType", "publicKey", "keys", "x5c", "thumbprint"]),

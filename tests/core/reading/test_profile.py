@@ -100,7 +100,7 @@ def test_whatever_is_sent_is_whole_or_a_fault_with_all_that_was_sent(prefix, suf
             assert prefix.encode() + aim + whole + suffix.encode() == sent
 
 
-@given(st.binary(max_size=5))
+@given(st.binary(max_size=5) | st.tuples(st.integers(0, 255), st.integers(0, 255)).map(lambda t: b"]" + bytes(t)))
 def test_an_aim_id_has_the_form_of_the_standard(data):
     text = data.decode("latin-1")
     expected = len(text) == 3 and text[0] == "]" and text.isascii() and text[1].isalpha() and text[2].isalnum()

@@ -83,7 +83,19 @@ def test_absurd_descriptors_have_no_layout(descriptor: bytes) -> None:
     assert has_scanner_page(descriptor)
 
 
-@given(st.one_of(st.binary(max_size=300), st.lists(st.sampled_from([
+def disturbed(descriptor: bytes, place: int, size: int, put: bytes) -> bytes:
+    place %= len(descriptor)
+    return descriptor[:place] + put + descriptor[place + size :]
+
+
+WHOLE = [COUNTED, WITHOUT_ID, UNCOUNTED, WITHOUT_FLAG, UNNAMED]
+DISTURBED = st.builds(
+    disturbed, st.sampled_from(WHOLE), st.integers(0, 200), st.integers(0, 3), st.binary(max_size=3)
+    | st.sampled_from([item(0x84, 2), item(0x94, 9), item(0x74, 4), b"\xa4", b"\xb4", END, DATA, FLAG]),
+)  # fmt: skip
+
+
+@given(st.one_of(DISTURBED, st.binary(max_size=300), st.lists(st.sampled_from([
     SCANNER, PAGE_SCANNER, BYTES, LENGTH, AIM_IN_ONE, DATA, FLAG, END, INPUT, BUFFERED, usage(0xFE), usage(0xFF),
     item(0x84, 2), item(0x94, 9), item(0x74, 4), item(0x94, 0xFFFF, 2), b"\xa4", b"\xb4", b"\xfe\x02\x00",
 ]), max_size=30).map(b"".join)))  # fmt: skip
