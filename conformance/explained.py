@@ -15,8 +15,9 @@ from conformance.result import Result, begins
 class Explanation:
     """Why we say `got` (in whole words, as Result.expected) where the suite wants something else.
 
-    id: exactly this case. fact: every case that has this property. One of them. share_max: of the cases it is about;
-    where more differ, it explains none of them: a wide property must not hide that something broke.
+    id: exactly this case. fact: every case that has this property. One of them. share_max: of the cases it is about, or
+    of those that have the fact `among`; where more differ, it explains none of them: a wide property must not hide that
+    something broke.
     """
 
     suite: str
@@ -25,6 +26,7 @@ class Explanation:
     id: str | None = None
     fact: str | None = None
     share_max: float = 1.0
+    among: str | None = None
 
     def is_about(self, result: Result) -> bool:
         """Say whether the case is meant, whatever was said of it."""
@@ -71,7 +73,7 @@ def reckon(suite: str, results: Sequence[Result], explanations: Sequence[Explana
         else:
             explained.append((result, why))
     for why in ours:
-        meant = sum(why.is_about(result) for result in results)
+        meant = sum(why.is_about(result) if why.among is None else why.among in result.facts for result in results)
         if sum(found is why for _, found in explained) > why.share_max * meant:
             unexplained += [result for result, found in explained if found is why]
             explained = [(result, found) for result, found in explained if found is not why]

@@ -66,8 +66,8 @@ def _result(id_: str, path: Path, truth: bytes | None, reading: Reading) -> Resu
         return Result(id_, (RIGHT,), got, frozenset({WITH_TRUTH}))
     if any(is_same(data, truth) for data in found):
         return Result(id_, (RIGHT,), RIGHT, frozenset({WITH_TRUTH}))
-    facts = frozenset({"zxing-cpp alone reads this in the picture, too"} if set(found) <= _alone(path) else ())
-    return Result(id_, (RIGHT,), "read otherwise", facts)
+    alone = {"zxing-cpp alone reads this in the picture, too"} if set(found) <= _alone(path) else set[str]()
+    return Result(id_, (RIGHT,), "read otherwise", frozenset({WITH_TRUTH, *alone}))
 
 
 def is_same(data: bytes, truth: bytes) -> bool:

@@ -84,3 +84,12 @@ def test_a_wide_property_explains_no_more_than_its_share(differing: int, unexpla
     found = reckon("suite", results, [why])
     assert (len(found.unexplained), len(found.explained)) == (unexplained, differing - unexplained)
     assert found.cases == 4
+
+
+@pytest.mark.parametrize(("differing", "unexplained"), [(1, 0), (2, 2)])
+def test_a_share_may_be_of_a_wider_property(differing: int, unexplained: int) -> None:
+    """Of itself a share says nothing where each case that has the property differs."""
+    why = Explanation("suite", "read otherwise", "why", fact="second", share_max=0.25, among="picture")
+    others = [result(f"{n}", "verified", "picture") for n in range(differing, 4)]
+    results = [result(f"{n}", "read otherwise", "picture", "second") for n in range(differing)] + others
+    assert len(reckon("suite", results, [why]).unexplained) == unexplained
