@@ -5,7 +5,10 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
+
+from agent.late import loaded_late
 
 COMMANDS = {
     "run": "run the agent",
@@ -31,7 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, line in COMMANDS.items():
         sub = commands.add_parser(name, help=line, description=line[0].upper() + line[1:] + ".")
         if name == chosen:
-            module = importlib.import_module(f"agent.commands.{name}")
+            with loaded_late() if name == "run" else nullcontext():  # the only one that stays in memory
+                module = importlib.import_module(f"agent.commands.{name}")
             module.add_arguments(sub)
             sub.set_defaults(run=module.run)
     args = parser.parse_args(arguments)
