@@ -6,10 +6,11 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 from agent.commands.output import OUTPUT_FULL, drop_output
+from agent.late import loaded_late
 
 COMMANDS = {
     "run": "run the agent",
@@ -47,7 +48,8 @@ def _main(arguments: list[str]) -> int:
     for name, line in COMMANDS.items():
         sub = commands.add_parser(name, help=line, description=line[0].upper() + line[1:] + ".")
         if name == chosen:
-            module = importlib.import_module(f"agent.commands.{name}")
+            with loaded_late() if name == "run" else nullcontext():  # the only one that stays in memory
+                module = importlib.import_module(f"agent.commands.{name}")
             module.add_arguments(sub)
             sub.set_defaults(run=module.run)
     if chosen == "run":

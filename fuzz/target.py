@@ -12,7 +12,7 @@ from typing import NoReturn
 
 CPU_S_MAX = 0.05
 CPU_TRIES = 3  # a busy machine is slow once, a hang always
-PEAK_BYTES_MAX = 1_000_000
+PEAK_BYTES_MAX = 800_000
 PEAK_INPUT_BYTES_MAX = 3_000  # a QR code's; the bound of memory is for what fits in one
 PEAK_EVERY = 101  # tracing each execution would make all ten times slower
 GROWN_KB_MIN = 512  # a process that has grown by so much in one execution has its input weighed at once

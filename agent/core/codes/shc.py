@@ -7,8 +7,8 @@ Verification, in this order:
 1. Text: the digits, strictly; every part of a card in several codes; exactly one card in a file. Never trimmed.
 2. JWS: three segments of strict base64url (jws.py); the header has alg ES256, zip DEF and kid, 32 bytes. What else it
    has is ignored (RFC 7515 §4), but for what must be understood and is not: crit, b64.
-3. Payload: raw DEFLATE, whole, at most 32 kB or 14 times what is compressed, whichever is more; JSON without a name
-   twice; iss, nbf, exp, vc and rid as they must be.
+3. Payload: raw DEFLATE, whole, at most 32 kB or 14 times what is compressed, whichever is more; at most 2,000 objects
+   and arrays; JSON without a name twice; iss, nbf, exp, vc and rid as they must be.
 4. Key: the trust list's key of this issuer and key id; its algorithm is ES256.
 5. Signature: r || s over header and payload as written. DER is none.
 6. The key's validity: now, and when the card was issued.
@@ -49,6 +49,10 @@ TYPE = "https://smarthealth.cards#health-card"
 INFLATED_BYTES_MAX = 32_768
 INFLATED_TIMES_MAX = 14
 """Whichever is more. Cards have 1 to 3 kB, three times what is compressed; the longest known 30 kB, 13 times."""
+
+BRACKETS_MAX = 2_000
+"""Objects and arrays, as their opening brackets. The longest known card has 779; a small one takes 66 bytes for each of
+its characters, and nothing is signed yet when it is read."""
 
 TEXT_CHARACTERS_MAX = 65_536  # PARTS_MAX codes, each with all the digits that a QR code holds
 
@@ -180,8 +184,7 @@ def _jws(characters: bytes) -> tuple[jws.Jws, bytes]:
 def _claims(signed: jws.Jws, key_id: bytes) -> tuple[str, float, str | None, Claims]:
     """Step 3: issuer, nbf as written, rid, and all that the card says."""
     try:
-        bytes_max = max(INFLATED_BYTES_MAX, INFLATED_TIMES_MAX * len(signed.payload))
-        payload = decode_object(inflate(signed.payload, RAW, bytes_max))
+        payload = _payload(signed.payload)
     except InflateOverLong as error:
         raise Refused("decode.over-long", detail=str(error)) from error
     except InflateInvalid as error:
@@ -202,6 +205,14 @@ def _claims(signed: jws.Jws, key_id: bytes) -> tuple[str, float, str | None, Cla
     text = f"{issuer}#{name}".encode("ascii")
     claims = Claims(None, issuer, key_id, int(issued_at_s), until_s, text=text, content=payload)
     return issuer, issued_at_s, rid, claims
+
+
+def _payload(compressed: bytes) -> dict[str, Any]:
+    """Inflate and read, no more than a card may have. Raises InflateInvalid, JsonInvalid, Refused."""
+    inflated = inflate(compressed, RAW, max(INFLATED_BYTES_MAX, INFLATED_TIMES_MAX * len(compressed)))
+    if inflated.count(b"{") + inflated.count(b"[") > BRACKETS_MAX:
+        raise Refused("decode.over-long", detail=f"more than {BRACKETS_MAX} objects and arrays")
+    return decode_object(inflated)
 
 
 def _rid(vc: object) -> str | None:

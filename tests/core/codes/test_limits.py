@@ -8,6 +8,7 @@ import cbor2
 import pytest
 
 from agent.core.codes import FAMILIES, recognise
+from agent.core.codes.shc import BRACKETS_MAX
 from agent.core.codes.shc import INFLATED_BYTES_MAX as SHC_INFLATED_BYTES_MAX
 from agent.core.scan import SCAN_BYTES_MAX
 from agent.core.verification import verify
@@ -48,12 +49,22 @@ def bombs() -> Iterator[tuple[str, str]]:
         yield f"hcert: deflated {what}", "HC1:" + layers.base45(zlib.compress(content, 9))
         yield f"aadhaar: deflated {what}", layers.aadhaar_text(content)
     header = b'{"zip":"DEF","alg":"ES256","kid":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"}'
-    for what, piece in {"lists": b"[],", "maps": b'{"a":{}},', "numbers": b"1e9,", "texts": b'"",'}.items():
+    pieces = {
+        "lists": b"[],", "maps": b'{"a":{}},', "maps in lists": b"[{}],", "maps without a name": b'{"":{}},',
+        "numbers": b"1e9,", "texts": b'"",', "letters": b'"a",',
+    }  # fmt: skip
+    for what, piece in pieces.items():
         for size, how in ((250_000, "deflated"), (SHC_INFLATED_BYTES_MAX - 50, "just not too many deflated")):
             for spaced, written in ((b"", ""), (b" ", ", not as we would write them")):
                 body = layers.raw_deflate(b'{"x":[' + spaced + piece * (size // len(piece)) + b"0]}")
                 jws = layers.b64(header) + b"." + layers.b64(body) + b"." + layers.b64(bytes(64))
                 yield f"shc: {how} {what}{written}", layers.shc_digits(jws)
+    for what in ("maps", "maps in lists", "maps without a name"):  # no more of them than a card may have, and letters
+        heavy = pieces[what] * (BRACKETS_MAX // 2 - 1)
+        heavy += pieces["letters"] * ((SHC_INFLATED_BYTES_MAX - 50 - len(heavy)) // len(pieces["letters"]))
+        body = layers.raw_deflate(b'{"x":[' + heavy + b"0]}")
+        jws = layers.b64(header) + b"." + layers.b64(body) + b"." + layers.b64(bytes(64))
+        yield f"shc: deflated letters and just not too many {what}", layers.shc_digits(jws)
     yield (
         "shc: lists in lists",
         layers.shc_digits(layers.b64(header) + b"." + layers.b64(layers.raw_deflate(b"[" * DEEP))),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from agent.core.codes import recognise, shc
 from agent.core.codes.family import FACTS_MAX, VALUE_CHARACTERS_MAX
 from agent.core.codes.parts import PARTS_MAX, WHOLE_CHARACTERS_MAX
-from agent.core.codes.shc import INFLATED_BYTES_MAX
+from agent.core.codes.shc import BRACKETS_MAX, INFLATED_BYTES_MAX
 from agent.core.formats import base64url as strict
 from agent.core.formats.jwk import thumbprint
 from agent.core.time_interval import Interval
@@ -149,12 +149,13 @@ def test_what_else_a_header_says_is_ignored_and_is_never_a_key(name: str) -> Non
 
 
 def test_a_card_may_be_large_where_what_is_compressed_is_too() -> None:
-    def card(numbers: int) -> str:  # about five bytes each, which deflate makes a fifth or less of
-        entries = [{"resource": {"lotNumber": str(number * 7_919 % 100_003)}} for number in range(numbers)]
+    def card(entries_total: int) -> str:
+        lots = [f"Lot {number * 7_919 % 100_003} of 2026" for number in range(entries_total)]
+        entries = [{"resource": {"lotNumber": lot}} for lot in lots]
         bundle = {"resourceType": "Bundle", "entry": entries}
         return ISSUER.jws(claims(vc=credential(credentialSubject={"fhirVersion": "4.0.1", "fhirBundle": bundle})))
 
-    large = card(1_400)
+    large = card(900)
     payload = zlib.decompress(strict.decode(large.split(".")[1].encode()), -15)
     assert len(payload) > INFLATED_BYTES_MAX
     assert verify(shc.join(parts_of(large, 8)), TRUST, NOW).reason == "ok"
@@ -181,7 +182,10 @@ PAYLOADS: dict[str, tuple[bytes, str]] = {
     "behind the object": (deflated(compact(claims()) + b"{}"), "decode.json"),
     "a name twice": (deflated(b'{"iss":"https://evil.example",' + compact(claims())[1:]), "decode.json"),
     "a name twice, deep": (deflated(compact(claims()).replace(b'"rid":', b'"rid":"x","rid":')), "decode.json"),
-    "nested deeply": (deflated(b'{"a":' + b"[" * 10_000 + b"]" * 10_000 + b"}"), "decode.json"),
+    "nested deeply": (deflated(b'{"a":' + b"[" * 1_900 + b"]" * 1_900 + b"}"), "decode.json"),
+    "as many objects as a card may have": (deflated(b'{"a":[' + b"{}," * (BRACKETS_MAX - 2) + b"1]}"), "decode.claims"),
+    "an object too many": (deflated(b'{"a":[' + b"{}," * (BRACKETS_MAX - 1) + b"1]}"), "decode.over-long"),
+    "an array too many": (deflated(b'{"a":[' + b"[]," * (BRACKETS_MAX - 1) + b"1]}"), "decode.over-long"),
     "not UTF-8": (deflated(compact(claims()).replace(b"Beispiel", b"\xff")), "decode.json"),
     "a list": (deflated(b"[]"), "decode.json"),
     "nbf NaN": (deflated(compact(claims()).replace(str(ISSUED_S).encode(), b"NaN")), "decode.json"),
