@@ -48,9 +48,10 @@ _KINDS = {b"\x1f": inflate.GZIP, b"\x78": inflate.ZLIB}  # by the first byte of 
 _VERSIONS = (b"V2", b"V3", b"V4", b"V5")
 _VERSION_BYTES_MAX = 3
 _REFERENCE = re.compile(r"[0-9]{21}")
-_INDIA = "+05:30"
+_EPOCH = datetime(1970, 1, 1, 5, 30)  # noqa: DTZ001  # the beginning of 1970 as clocks in India showed it
+_DAY_S = 86_400
 _CONTACTS: dict[str, tuple[str, ...]] = {"0": (), "1": ("e-mail",), "2": ("mobile",), "3": ("e-mail", "mobile")}
-_PHOTO_END = b"\xff\xd9"  # JPEG and JPEG 2000: end of the picture
+_PHOTO_END = "\xff\xd9"  # JPEG and JPEG 2000: end of the picture; in ISO 8859-1
 _PERSONAL = (
     "name", "date of birth", "gender", "care of", "district", "landmark", "house", "location", "postcode",
     "post office", "state", "street", "sub-district", "town",
@@ -159,11 +160,10 @@ def _card(signed: bytes) -> Card:
         if first not in _VERSIONS:
             raise Refused("decode.version", detail="a version that is not known here")
         version, fields = first[1:].decode("ascii"), _FIELDS + 2
-    parts = signed.split(_SEPARATOR, fields)
-    if len(parts) <= fields:
+    texts = signed.decode("iso-8859-1").split(_SEPARATOR_TEXT, fields)
+    if len(texts) <= fields:
         raise Refused("decode.fields", detail=f"fewer than {fields} fields")
-    rest = parts.pop()
-    texts = _SEPARATOR.join(parts).decode("iso-8859-1").split(_SEPARATOR_TEXT)
+    rest = texts.pop()  # a character for each byte
     mobile_end = texts.pop() if version != "1" else ""
     contacts, reference, *personal = texts[-_FIELDS:]
     if contacts not in _CONTACTS:
@@ -179,11 +179,10 @@ def _card(signed: bytes) -> Card:
 def _issued_at_s(reference: str) -> int | None:
     """Return when the code was made, to the second; None where the digits are no time."""
     try:  # the year begins after four digits of the number, milliseconds follow the second
-        at = datetime.fromisoformat(f"{reference[4:12]}T{reference[12:18]}{_INDIA}")
+        since = datetime.fromisoformat(f"{reference[4:12]}T{reference[12:18]}") - _EPOCH
     except ValueError:
         return None
-    found = int(at.timestamp())
-    return found if found >= 0 else None
+    return since.days * _DAY_S + since.seconds if since.days >= 0 else None
 
 
 def _keys(claims: Claims, trust: Trust | None) -> tuple[TrustedKey, ...]:

@@ -36,11 +36,11 @@ FAMILIES: tuple[Family, ...] = (
     COVID_CODE,  # addresses of its own
     NATIONAL,  # 64 hexadecimal digits: before GS1, for one in a million begins like a product's number
     GS1,  # by its carrier, brackets, separators, or a leading 01 or 00 with check digits; never digits alone
+    AADHAAR,  # hundreds of digits; none below has any such text
     INSURANCE,  # 28 digits
     RESIDENT_ID,  # 18 characters with a check character and a date: before payments
     *PAYMENTS,  # 16 to 24 digits by their first two
     DRUG_TRACE,  # 20 digits, of which the first is 8
-    AADHAAR,  # hundreds of digits
     HOSPITAL_CARD,  # what the site says; nothing above can be captured by it
 )
 """In the order they are tried: what has a prefix of its own first, then the longer shape before the shorter."""

@@ -4,18 +4,19 @@ import gzip
 import os
 import sys
 import zlib
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.hashes import SHA256
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from agent.core.codes import recognise
 from agent.core.codes.aadhaar import _PERSONAL as PERSONAL
-from agent.core.codes.aadhaar import DIGITS_MAX, DIGITS_MIN, INFLATED_BYTES_MAX, KEYS_MAX
+from agent.core.codes.aadhaar import DIGITS_MAX, DIGITS_MIN, INFLATED_BYTES_MAX, KEYS_MAX, _issued_at_s
 from agent.core.codes.family import FACTS_MAX
 from agent.core.formats.long_number import PIECE_DIGITS, bytes_of
 from agent.core.time_interval import Interval
@@ -186,6 +187,15 @@ def test_no_more_than_a_few_keys_are_tried_those_of_the_time_first() -> None:
 )
 def test_the_key_counts_that_was_valid_when_the_code_was_made(not_before: str, not_after: str, reason: str) -> None:
     assert reason_of(TEXT, trust_of(ISSUER.entry(not_before=not_before, not_after=not_after))) == reason
+
+
+@given(st.datetimes(min_value=datetime(1000, 1, 1)))  # noqa: DTZ001  # a wall clock's
+@example(datetime(1970, 1, 1, 5, 29, 59))  # noqa: DTZ001
+@example(datetime(1970, 1, 1, 5, 30))  # noqa: DTZ001
+def test_the_time_in_a_reference_is_that_of_clocks_in_india(wall: datetime) -> None:
+    at = wall.replace(microsecond=0, tzinfo=timezone(timedelta(hours=5, minutes=30)))
+    found = _issued_at_s(f"0001{wall:%Y%m%d%H%M%S}000")
+    assert found == (at.timestamp() if at.timestamp() >= 0 else None)
 
 
 def test_a_code_that_does_not_say_when_it_was_made_needs_a_key_valid_now() -> None:
