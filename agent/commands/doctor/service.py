@@ -92,8 +92,8 @@ def _steps(config: Config, policy: Policy) -> list[Finding]:
     served = {config.step_of(scanner) for scanner in config.scanners} - policy.steps.keys()
     found = [fault("policy", f"it has no step {step}: every code is refused there", do) for step in sorted(served)]
     for table, steps in (("refuse", config.policy.refuse), ("checked", config.policy.checked)):
-        for step in sorted(steps.keys() - policy.steps.keys() - {"*"}):
-            found.append(warning("policy", f"it has no step {step}: [policy.{table}] does nothing for it", do))
+        strange = sorted(steps.keys() - policy.steps.keys() - {"*"})
+        found += [warning("policy", f"it has no step {name}: [policy.{table}] does nothing", do) for name in strange]
     return found
 
 
