@@ -102,6 +102,7 @@ class Repository:
             if keys_file is not None:
                 parsed = imported.parse_imported(keys_file)
                 now = follow(before, parsed, withdraws=withdraws, takes_older=takes_older)
+            self._read_policy()  # one that cannot be signed is told before anything changes
             self._require_size(now, imported.parse_prefixes(revoked) if revoked is not None else None)
             if keys_file is not None:
                 write_file(self._layout.imported, imported.encode(now))
