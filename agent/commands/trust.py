@@ -92,7 +92,7 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
     add("--domain", action="append", metavar="NAME", help="did: a trust domain to take, again for more (DCC)")
     add("--signed-by", type=Path, metavar="FILE", help="dcc: check the list's signature with this certificate or key")
     add("--keep-expired", action="store_true", help="take hcert signers that ended over 30 days ago")
-    add("--older-lists", action="store_true", help="take lists of revoked cards older than those already there")
+    add("--older-lists", action="store_true", help="take card revocation lists older than those already there")
     add("--source", metavar="NAME", help="replace the entries of this name (made from format, family and issuer)")
     add("--out-revoked", type=Path, metavar="FILE", help="eu-revocation: the revoked.bin to write")
     add("--into-revoked", type=Path, metavar="FILE", help="eu-revocation: a revoked.bin whose entries stay")

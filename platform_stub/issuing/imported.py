@@ -137,20 +137,22 @@ def read_imported(path: Path) -> Imported:
 
 
 def read_trust_list(path: Path) -> bytes:
-    """Return a trust list's bytes. Raises ImportInvalid with the file's name, OSError."""
+    """Return a trust list's bytes. Raises ImportInvalid with the file's name."""
     return _read(path, TRUST_LIST_BYTES_MAX, parse_imported)
 
 
 def read_prefixes(path: Path) -> bytes:
-    """Return the bytes of a file of prefixes. Raises ImportInvalid with the file's name, OSError."""
+    """Return the bytes of a file of prefixes. Raises ImportInvalid with the file's name."""
     return _read(path, REVOKED_BYTES_MAX, parse_prefixes)
 
 
 def _read(path: Path, bytes_max: int, parse: Callable[[bytes], object]) -> bytes:
-    with path.open("rb") as file:
-        data = file.read(bytes_max + 1)
     try:
+        with path.open("rb") as file:
+            data = file.read(bytes_max + 1)
         parse(data)
+    except OSError as error:
+        raise ImportInvalid(f"{path}: {error.strerror}; nothing was changed") from error
     except ImportInvalid as error:
         raise ImportInvalid(f"{path}: {error}; nothing was changed") from error
     return data
