@@ -287,6 +287,7 @@ _SAID = re.compile(r"(?P<what>.*?)(?: - at `(?P<place>\$.*)`)?", re.DOTALL)
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(?P<name>.*)`")
 _PATTERN = re.compile(r"Expected `str` matching regex (?P<pattern>.*)")
+_ITEMS = re.compile(r"(?:\[[^\]]*\])+\Z")
 _STEP_OF_PLACE = re.compile(r"\.(?P<name>[A-Za-z0-9_-]+)|\[(?P<index>\d+|\.\.\.)\]")
 
 
@@ -300,7 +301,7 @@ def _explain(said: str, raw: Mapping[str, Any]) -> str:
         return f"{place}.{missing['name']} is missing: add it{_allowed_values(place, missing['name'], raw)}"
     if pattern := _PATTERN.fullmatch(what):
         return f"{place}: must match {pattern['pattern']}"
-    parent, _, name = place.rpartition(".")
+    parent, _, name = _ITEMS.sub("", place).rpartition(".")
     return f"{place}: {what[:1].lower() + what[1:]}{_allowed_values(parent, name, raw)}"
 
 
@@ -334,6 +335,8 @@ def _values(type_: inspect.Type) -> tuple[Any, ...]:
             return values
         case inspect.EnumType(cls=cls):
             return tuple(member.value for member in cls)
+        case inspect.DictType(value_type=of) | inspect.FrozenSetType(item_type=of) | inspect.VarTupleType(item_type=of):
+            return _values(of)
         case _:
             return ()
 

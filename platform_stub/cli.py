@@ -16,7 +16,7 @@ from platform_stub import clock, keys
 from platform_stub import commands as terminal_commands
 from platform_stub.issuing import imported, issuer, repository
 from platform_stub.issuing.following import REFUSED_SHOWN_MAX, told
-from platform_stub.issuing.imported import REVOKED_BYTES_MAX, TRUST_LIST_BYTES_MAX, ImportInvalid, read_file
+from platform_stub.issuing.imported import ImportInvalid, read_prefixes, read_trust_list
 from platform_stub.issuing.issuer import Issuer
 from platform_stub.issuing.national import NationalCodes
 from platform_stub.issuing.repository import Repository
@@ -341,8 +341,8 @@ def _import(args: argparse.Namespace) -> None:
     if args.withdraw == bool(args.trust_list or args.revoked):
         raise UsageWrong("give --from FILE, --revoked FILE or both; or --withdraw alone")
     empty = imported.encode(imported.Imported())
-    trust_list = empty if args.withdraw else args.trust_list and read_file(args.trust_list, TRUST_LIST_BYTES_MAX)
-    revoked = b"" if args.withdraw else args.revoked and read_file(args.revoked, REVOKED_BYTES_MAX)
+    trust_list = empty if args.withdraw else args.trust_list and read_trust_list(args.trust_list)
+    revoked = b"" if args.withdraw else args.revoked and read_prefixes(args.revoked)
     if args.trust_list is not None and not (parsed := imported.parse_imported(trust_list)).keys:
         for line in parsed.refused[:REFUSED_SHOWN_MAX]:
             print(f"refused {line}", file=sys.stderr)

@@ -107,6 +107,8 @@ def test_a_terminal_without_an_id_is_named_after_its_host(host: str, terminal: s
         (SCANNER + '[trust]\nurl = "http://trust.example"', "$.trust.url", "must use https"),
         (SCANNER + '[console]\nlisten = "0.0.0.0:80"', "$.console", "loopback"),
         (SCANNER + '[policy.refuse]\npayment = ["ehc.statc"]', "$.policy.refuse", "static"),
+        (SCANNER + '[policy.checked]\n"*" = ["revocations"]', "$.policy.checked", "allowed: check-character, expiry"),
+        (SCANNER + 'symbologies = ["qrcode"]', "$.scanners[0].symbologies[0]", "allowed: qr, micro-qr"),
         (SCANNER + '[policy.accept]\npayment = ["ehc.static"]', "$.policy.accept", "allowed: refuse"),
         ("terminal = \n" + SCANNER, "not TOML", "line 1"),
         ("a=" + "[" * 5_000, "not a configuration", "nested too deeply"),

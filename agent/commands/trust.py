@@ -92,7 +92,7 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
     add("--domain", action="append", metavar="NAME", help="did: a trust domain to take, again for more (DCC)")
     add("--signed-by", type=Path, metavar="FILE", help="dcc: check the list's signature with this certificate or key")
     add("--keep-expired", action="store_true", help="take hcert signers that ended over 30 days ago")
-    add("--older-lists", action="store_true", help="take lists of revoked cards older than those already there")
+    add("--older-lists", action="store_true", help="take card revocation lists older than those already there")
     add("--source", metavar="NAME", help="replace the entries of this name (made from format, family and issuer)")
     add("--out-revoked", type=Path, metavar="FILE", help="eu-revocation: the revoked.bin to write")
     add("--into-revoked", type=Path, metavar="FILE", help="eu-revocation: a revoked.bin whose entries stay")
@@ -266,7 +266,12 @@ def _key(key: TrustedKey) -> dict[str, object]:
 
 
 def _step(step: Step) -> dict[str, object]:
-    return {"verified": sorted(step.verified), "provisional": sorted(step.provisional), "confirm": step.confirm}
+    return {
+        "verified": sorted(step.verified),
+        "provisional": sorted(step.provisional),
+        "checked": sorted(step.checked),
+        "confirm": step.confirm,
+    }
 
 
 def _print(shown: dict[str, object], content: Content) -> None:
@@ -296,6 +301,8 @@ def _print(shown: dict[str, object], content: Content) -> None:
         parts = [f"verified {' '.join(sorted(step.verified)) or '-'}"]
         if step.provisional:
             parts.append(f"provisional {' '.join(sorted(step.provisional))}")
+        if step.checked:
+            parts.append(f"needs checked {' '.join(sorted(step.checked))}")
         if step.confirm:
             parts.append(f"confirmed by the {step.confirm}")
         print(f"  {name}: {'; '.join(parts)}")

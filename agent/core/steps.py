@@ -6,7 +6,7 @@ An empty or missing policy refuses everything. A site's local settings may only 
 import re
 import tomllib
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
@@ -89,7 +89,9 @@ def parse_policy(data: bytes) -> Policy:
     if len(data) > POLICY_BYTES_MAX:
         raise PolicyInvalid(f"the policy has {len(data)} bytes; at most {POLICY_BYTES_MAX} are read")
     try:
-        policy = msgspec.convert(tomllib.loads(data.decode("utf-8")), Policy)
+        raw = tomllib.loads(data.decode("utf-8"))
+        _require_steps(raw)
+        policy = msgspec.convert(raw, Policy)
     except RecursionError as error:
         raise PolicyInvalid("the policy is not valid: nested too deeply") from error
     except (msgspec.ValidationError, ValueError) as error:
@@ -101,6 +103,17 @@ def parse_policy(data: bytes) -> Policy:
             if not _CODE_KIND.fullmatch(kind):
                 raise PolicyInvalid(f"steps.{name}: {kind!r} is not of the form family.static|dynamic|any")
     return policy
+
+
+def _require_steps(raw: dict[str, Any]) -> None:
+    """Read each step by itself, so that a fault is told with the step's name. Raises PolicyInvalid."""
+    steps = raw.get("steps")
+    for name, step in steps.items() if isinstance(steps, dict) else ():
+        try:
+            msgspec.convert(step, Step)
+        except msgspec.ValidationError as error:
+            allowed = f" (allowed: {', '.join(get_args(Check))})" if "$.checked" in str(error) else ""
+            raise PolicyInvalid(f"steps.{name}: {error}{allowed}") from error
 
 
 def is_online_wanted(policy: Policy) -> bool:

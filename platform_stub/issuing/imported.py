@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -111,12 +112,11 @@ def _called(entry: dict[str, Any]) -> str:
 def parse_prefixes(data: bytes) -> bytes:
     """Return a file of sorted 8-byte prefixes as it stands. Raises ImportInvalid."""
     if len(data) > REVOKED_BYTES_MAX or len(data) % PREFIX_BYTES:
-        raise ImportInvalid(
-            f"not a whole number of {PREFIX_BYTES}-byte prefixes, or more than {REVOKED_BYTES_MAX} bytes"
-        )
+        wanted = f"a whole number of {PREFIX_BYTES}-byte prefixes, {REVOKED_BYTES_MAX} bytes at most"
+        raise ImportInvalid(f"no revoked.bin: {wanted}")
     prefixes = [data[at : at + PREFIX_BYTES] for at in range(0, len(data), PREFIX_BYTES)]
     if any(here >= following for here, following in pairwise(prefixes)):
-        raise ImportInvalid("the prefixes are not in ascending order")
+        raise ImportInvalid("no revoked.bin: its prefixes are not in ascending order")
     return data
 
 
@@ -136,12 +136,25 @@ def read_imported(path: Path) -> Imported:
         raise ImportInvalid(f"{path}: {error}") from error
 
 
-def read_file(path: Path, bytes_max: int) -> bytes:
-    """Read a file of at most so many bytes. Raises ImportInvalid, OSError."""
-    with path.open("rb") as file:
-        data = file.read(bytes_max + 1)
-    if len(data) > bytes_max:
-        raise ImportInvalid(f"{path}: more than {bytes_max} bytes")
+def read_trust_list(path: Path) -> bytes:
+    """Return a trust list's bytes. Raises ImportInvalid with the file's name."""
+    return _read(path, TRUST_LIST_BYTES_MAX, parse_imported)
+
+
+def read_prefixes(path: Path) -> bytes:
+    """Return the bytes of a file of prefixes. Raises ImportInvalid with the file's name."""
+    return _read(path, REVOKED_BYTES_MAX, parse_prefixes)
+
+
+def _read(path: Path, bytes_max: int, parse: Callable[[bytes], object]) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(bytes_max + 1)
+        parse(data)
+    except OSError as error:
+        raise ImportInvalid(f"{path}: {error.strerror}; nothing was changed") from error
+    except ImportInvalid as error:
+        raise ImportInvalid(f"{path}: {error}; nothing was changed") from error
     return data
 
 

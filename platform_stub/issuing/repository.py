@@ -8,7 +8,6 @@ import base64
 import hashlib
 import json
 import logging
-import tomllib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,10 +28,10 @@ from platform_stub.files import write_file
 from platform_stub.issuing import imported
 from platform_stub.issuing.following import follow
 from platform_stub.issuing.imported import PREFIX_BYTES, Imported, ImportInvalid
+from platform_stub.issuing.policy import PolicyInvalid, require_policy
 from platform_stub.layout import Layout, LayoutInvalid
 
 TRUST_LIST, REVOKED, POLICY = "trust-list.json", "revoked.bin", "policy.toml"
-POLICY_BYTES_MAX = 65_536
 LONG = timedelta(days=3_650)  # demo: nobody re-signs these by hand
 TIMESTAMP_LIFE = timedelta(days=1)
 TIMESTAMP_RENEWED_BEFORE = timedelta(hours=12)
@@ -103,6 +102,7 @@ class Repository:
             if keys_file is not None:
                 parsed = imported.parse_imported(keys_file)
                 now = follow(before, parsed, withdraws=withdraws, takes_older=takes_older)
+            self._read_policy()  # one that cannot be signed is told before anything changes
             self._require_size(now, imported.parse_prefixes(revoked) if revoked is not None else None)
             if keys_file is not None:
                 write_file(self._layout.imported, imported.encode(now))
@@ -207,11 +207,11 @@ class Repository:
     def _read_policy(self) -> bytes:
         try:
             data = self._layout.policy.read_bytes()
-            tomllib.loads(data.decode("utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise LayoutInvalid(f"{self._layout.policy}: {error}") from error
-        if len(data) > POLICY_BYTES_MAX:
-            raise LayoutInvalid(f"{self._layout.policy}: more than {POLICY_BYTES_MAX} bytes")
+            require_policy(data)
+        except OSError as error:
+            raise LayoutInvalid(f"{self._layout.policy}: {error.strerror}") from error
+        except PolicyInvalid as error:
+            raise LayoutInvalid(f"{self._layout.policy}: {error}; nothing was published") from error
         return data
 
     def _read_imported(self) -> Imported:

@@ -266,6 +266,18 @@ def test_a_terminal_without_root_or_trust_list_hears_what_that_means(tmp_path: P
     assert "version" in said(service.trust(config))
 
 
+def test_steps_that_the_signed_policy_does_not_have_are_named(tmp_path: Path) -> None:
+    (tmp_path / "root.json").write_text("{}")
+    more = f'[trust]\nroot = "{tmp_path / "root.json"}"\n[policy.refuse]\npaymnt = ["ehc.static"]\n'
+    more += '[policy.checked]\n"*" = ["time"]\ndispensing = ["time"]\nadmision = ["revocation"]\n'
+    publish_bundle(tmp_path / "trust", content(), expires_at_ms=4_102_444_800_000)
+    found = service.trust(config_of(tmp_path, more))
+    assert "no step paymnt: [policy.refuse] does nothing" in said(found)
+    assert "no step admision: [policy.checked] does nothing" in said(found)
+    assert levels(found)[0] == "ok"
+    assert set(levels(found)[-2:]) == {"warning"}
+
+
 def test_keys_that_this_terminal_cannot_use_are_a_warning(tmp_path: Path) -> None:
     (tmp_path / "root.json").write_text("{}")
     config = config_of(tmp_path, f'[trust]\nroot = "{tmp_path / "root.json"}"\n')

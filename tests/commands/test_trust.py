@@ -56,7 +56,8 @@ def test_show_prints_what_is_trusted_and_how_fresh_it_is(shown_state, capsys, af
     assert shown["revoked"] == 5
     assert shown["families"] == {"ehc": 1, "platform": 2}
     assert shown["policy_version"] == 3
-    assert shown["steps"]["dispensing"] == {"verified": ["ehc.dynamic"], "provisional": [], "confirm": "pharmacist"}
+    dispensing = {"verified": ["ehc.dynamic"], "provisional": [], "checked": [], "confirm": "pharmacist"}
+    assert shown["steps"]["dispensing"] == dispensing
     kids = [entry["kid"] for entry in ENTRIES]
     assert [key["kid"] for key in shown["keys"]] == kids
     assert shown["keys"][0] | {"kid": "-"} == {
@@ -85,6 +86,16 @@ def test_show_is_readable_by_people(shown_state, capsys):
         "dispensing",
     ):
         assert text in out
+
+
+def test_show_says_what_a_step_needs_checked(tmp_path, capsys):
+    files = content()
+    files["policy.toml"] += b'[steps.admission]\nverified = ["hcert.any"]\nchecked = ["time", "revocation"]\n'
+    publish_bundle(tmp_path / "trust", files)
+    assert main(["trust", "show", "--state", str(tmp_path)]) == 0
+    assert "admission: verified hcert.any; needs checked revocation time" in capsys.readouterr().out
+    assert main(["trust", "show", "--state", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["steps"]["admission"]["checked"] == ["revocation", "time"]
 
 
 def test_show_names_keys_that_cannot_be_used_and_counts_lists_of_revoked_cards(tmp_path, capsys):

@@ -33,7 +33,10 @@ def test_a_policy_is_read():
         ((b"version = 3", b"version = 3\nverson = 4"), "verson"),
         ((b"scanward-policy-1", b"scanward-policy-2"), "format"),
         ((b'"ehc.dynamic"', b'"ehc.sometimes"'), "ehc.sometimes"),
-        ((b'["ehc.dynamic"]', b'["ehc.dynamic"]\nchecked = ["revocations"]'), "revocations"),
+        (
+            (b'["ehc.dynamic"]', b'["ehc.dynamic"]\nchecked = ["revocations"]'),
+            r"steps\.payment: .*revocations.*allowed: time, expiry",
+        ),
         ((b"steps.payment", b"steps.Payment"), "Payment"),
         ((b"version = 3", b"version = "), "not valid"),
         ((b"version = 3", b"version = 3 # \xff"), "not valid"),

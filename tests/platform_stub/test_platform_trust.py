@@ -8,12 +8,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tuf.api.exceptions import ExpiredMetadataError, RepositoryError
 from tuf.api.metadata import Metadata
 from tuf.ngclient import Updater
 from vectors import generate
 
+import platform_stub
+from agent.core.steps import PolicyInvalid as AgentPolicyInvalid
 from agent.core.steps import parse_policy
+from fakes.altered import altered
+from platform_stub.issuing.policy import PolicyInvalid, require_policy
 from platform_stub.issuing.repository import Repository, card_prefix, key_prefix
 from platform_stub.layout import LayoutInvalid
 
@@ -146,3 +152,50 @@ def test_a_broken_policy_is_not_signed(platform_directory):
     with pytest.raises(LayoutInvalid, match=r"policy\.toml"):
         Repository(layout).publish(NOW_S)
     assert tomllib.loads((layout.directory / "platform.toml").read_text())["issuer"] == "4420"
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ('[steps.admission]\nchecked = ["revocations"]', r"steps\.admission: .*revocations.*allowed: time, expiry"),
+        ('[steps.admission]\nverfied = ["hcert.any"]', r"steps\.admission: .*verfied"),
+        ('[steps.admission]\nverified = ["hcert"]', r"steps\.admission: .*matching"),
+        ('[steps.admission]\nverified = ["hcert.any\\n"]', r"steps\.admission: .*matching"),
+        ('[steps.admission]\nconfirm = "doctor"', r"steps\.admission: .*doctor"),
+        ("[steps.Admission]", "Admission"),
+        ("[site]", "site"),
+    ],
+)
+def test_a_policy_that_terminals_would_refuse_is_not_signed(platform_directory, line, says):
+    from platform_stub.layout import Layout
+
+    layout = Layout(platform_directory)
+    before = sorted(layout.repository.rglob("*"))
+    layout.policy.write_text(layout.policy.read_text() + line)
+    with pytest.raises(LayoutInvalid, match=says):
+        Repository(layout).publish(NOW_S)
+    assert sorted(layout.repository.rglob("*")) == before
+
+
+POLICY = tomllib.loads((Path(platform_stub.__file__).parent / "policy.toml").read_text())
+POLICY["steps"]["payment"]["checked"] = ["revocation"]
+ODD = st.booleans() | st.integers(-1, 2**63) | st.text("abc.-_ é", max_size=40) | st.lists(st.text("ab.*", max_size=9))
+ODD |= st.sampled_from([[], ["ehc.any"], ["hcert.any\n"], ["time"], ["time", "time"], "patient", {}, {"ab": {}}])
+
+
+@given(altered([POLICY], ODD))
+def test_the_platform_signs_the_policies_that_terminals_read_and_no_others(table):
+    text = "\n".join(f"{json.dumps(key)} = {to_toml(value)}" for key, value in table.items()).encode()
+    try:
+        parse_policy(text)
+    except AgentPolicyInvalid:
+        with pytest.raises(PolicyInvalid):
+            require_policy(text)
+    else:
+        require_policy(text)
+
+
+def to_toml(value):
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(key)} = {to_toml(inner)}" for key, inner in value.items()) + "}"
+    return json.dumps(value)

@@ -16,6 +16,8 @@ from agent.commands.doctor.storage import LOCK
 from agent.commands.doctor.uplinks import http_status
 from agent.commands.trust import TRUST_FOLDER, TrustUnreadable, read_current
 from agent.config import Config
+from agent.core.steps import Policy
+from agent.core.time_interval import Interval
 from agent.core.trust_list import Freshness, Trust
 
 HOUR_S = 3_600
@@ -51,7 +53,7 @@ async def agent(config: Config, machine: Machine) -> Sequence[Finding]:
 
 
 def trust(config: Config) -> Sequence[Finding]:
-    """Look at the trust list: is there one, and how old is it."""
+    """Look at the trust list: is there one, how old is it, and does its policy have the steps of the configuration."""
     if config.trust.root is None:
         return [fault("trust", "no [trust] root: every signed code is refused", "install the platform's root.json")]
     root = Path(config.trust.root)
@@ -64,20 +66,35 @@ def trust(config: Config) -> Sequence[Finding]:
         return [fault("trust", str(error), do)]
     trusted = Trust(content.trust_list, content.policy, content.revoked, manifest.expires_at_ms)
     now = SystemClock().now().now
-    age = f"version {content.trust_list.version}, {trusted.age_s(now) // HOUR_S} hours old"
+    return [_freshness(trusted, now), *_steps(config, content.policy)]
+
+
+def _freshness(trusted: Trust, now: Interval) -> Finding:
+    age = f"version {trusted.trust_list.version}, {trusted.age_s(now) // HOUR_S} hours old"
     do = "see the uplink and the clock; the agent fetches it by itself"
     match trusted.freshness(now):
-        case Freshness.FRESH if content.trust_list.set_aside:
-            wrong = f"{age}: {len(content.trust_list.set_aside)} keys are set aside, codes that need them are refused"
-            return [warning("trust", wrong, "see `scanward trust show`, and tell whoever keeps the trust list")]
+        case Freshness.FRESH if trusted.trust_list.set_aside:
+            wrong = f"{age}: {len(trusted.trust_list.set_aside)} keys are set aside, codes that need them are refused"
+            return warning("trust", wrong, "see `scanward trust show`, and tell whoever keeps the trust list")
         case Freshness.FRESH:
-            return [ok("trust", age)]
+            return ok("trust", age)
         case Freshness.WARN:
-            return [warning("trust", f"{age}: past its date, still used in full", do)]
+            return warning("trust", f"{age}: past its date, still used in full", do)
         case Freshness.PROVISIONAL:
-            return [warning("trust", f"{age}: past its date, codes are accepted provisionally only", do)]
+            return warning("trust", f"{age}: past its date, codes are accepted provisionally only", do)
         case _:
-            return [fault("trust", f"{age}: too old, nothing is accepted offline", do)]
+            return fault("trust", f"{age}: too old, nothing is accepted offline", do)
+
+
+def _steps(config: Config, policy: Policy) -> list[Finding]:
+    """Find steps of the configuration that the signed policy does not have: what is written for them does nothing."""
+    do = "correct the step's name, `scanward trust show` lists those there are; or ask for it in the policy"
+    served = {config.step_of(scanner) for scanner in config.scanners} - policy.steps.keys()
+    found = [fault("policy", f"it has no step {step}: every code is refused there", do) for step in sorted(served)]
+    for table, steps in (("refuse", config.policy.refuse), ("checked", config.policy.checked)):
+        strange = sorted(steps.keys() - policy.steps.keys() - {"*"})
+        found += [warning("policy", f"it has no step {name}: [policy.{table}] does nothing", do) for name in strange]
+    return found
 
 
 def sm2(availability: Callable[[], str | None] = availability) -> Sequence[Finding]:

@@ -175,15 +175,16 @@ class Intake:
 
     def _alg(self, family: str, spki: bytes) -> str:
         """Return the algorithm of a family that fits the key: the key decides, never a list."""
-        why = "not a key of this family"
+        whys = list[str]()
         for alg in _ALGORITHMS[family]:
             try:
                 self.build_key(alg, spki)
             except (ValueError, AlgorithmUnavailable) as error:
-                why = str(error)
+                whys.append(str(error))
             else:
                 return alg
-        raise EntryRefused("curve-unsupported" if _EC_PUBLIC_KEY in spki else "key-unsupported", why)
+        is_curve = _EC_PUBLIC_KEY in spki  # families that take both kinds name ES256 first
+        raise EntryRefused("curve-unsupported" if is_curve else "key-unsupported", whys[0 if is_curve else -1])
 
     def require_signed(self, signature: bytes, message: bytes) -> None:
         """Check the list's own signature, where a key for it was given. Raises ListUnreadable."""
