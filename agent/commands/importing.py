@@ -16,7 +16,7 @@ from typing import Any
 from agent.adapters.clock import SystemClock
 from agent.adapters.keys.verification import build_key, read_certificate
 from agent.commands.laboratory import InputUnreadable, read_file
-from agent.commands.screen import legible
+from agent.core.legible import legible
 from agent.core.public_lists import dcc, did, eu_revocation, pem, smart
 from agent.core.public_lists.combining import Combined, combine, read_existing
 from agent.core.public_lists.intake import LIST_BYTES_MAX, Choices, Intake, ListUnreadable

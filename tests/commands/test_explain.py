@@ -11,7 +11,8 @@ import pytest
 import segno
 
 from agent.cli import main
-from agent.commands.laboratory import present, printable
+from agent.commands.laboratory import present
+from agent.core.legible import legible
 from agent.core.verdict import Claims
 from fakes.ehc_issuer import CARD, DYNAMIC, NOW_S, STATIC, EhcIssuer, trust_list_file
 from fakes.gs1_issuer import GS, GTIN
@@ -327,7 +328,7 @@ def test_what_a_card_says_cannot_steer_the_terminal_that_shows_it(capsys: pytest
     assert main(["explain", text, *AT_NOW]) == 1
     assert not set("\x1b\x07\x9b\u202e\x7f\U000e0041") & set(capsys.readouterr().out)
     status, found = explained(capsys, text, *AT_NOW)
-    assert (status, found["claims"]["types"]) == (1, printable(f"{steering}verified"))
+    assert (status, found["claims"]["types"]) == (1, legible(f"{steering}verified"))
     main(["explain", text, "--json", *AT_NOW])
     assert not set("\x1b\x07\x9b\u202e\x7f\U000e0041") & set(capsys.readouterr().out)
 
