@@ -70,11 +70,11 @@ def test_one_list_after_another_becomes_one_trust_list(run, tmp_path):
 
 
 def test_a_list_is_on_the_disk_and_so_is_its_name(run, tmp_path, monkeypatch):
-    """Whoever is told that it was written may cut the power; the name comes last, for it was another file's before."""
+    """Whoever is told that it was written may cut the power: first the bytes, then the folder that has the name."""
     synced, sync = [], os.fsync
 
     def told(descriptor):
-        place = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        place = Path(f"/proc/self/fd/{descriptor}").readlink()
         synced.append((place.is_dir(), (tmp_path / "list").exists()))
         sync(descriptor)
 
