@@ -4,11 +4,14 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agent.adapters.keys.verification import build_key, read_certificate
 from agent.core.formats.jwk import thumbprint
 from agent.core.trust_entries import parse_trust_list
 from agent.core.trust_list import KEYS_OF_ONE_ID_MAX, TrustList, TrustListInvalid
+from fakes.altered import altered
 from fakes.ehc_issuer import EhcIssuer, trust_list_file
 from fakes.hcert_issuer import HcertIssuer
 
@@ -149,3 +152,33 @@ def test_another_certificate_issuer_or_key_of_the_same_hcert_id_stands_for_itsel
         other.entry(kid=HEALTH.kid.hex()),
     )
     assert (len(trust_list.find_all("hcert", HEALTH.kid)), trust_list.set_aside) == (4, ())
+
+
+ODD = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=9) | st.binary(max_size=9).map(bytes.hex)
+    | st.lists(st.integers(0, 3), max_size=2) | st.dictionaries(st.text(max_size=2), st.integers(0, 3), max_size=2)
+    | st.sampled_from(["RS256", "SM2", "X25519", "MII=", "ab" * 8, "9999-12-31T23:59:59-14:00", "x" * 256])
+)  # fmt: skip
+KEY_FIELDS = {"usage": ["t"], "x5c": [HEALTH.certificate()], "crl_version": 1}
+LIST_FIELDS = {"method": "rid", "ctr": 1, "rids": ["one"]}
+
+
+@given(
+    st.sampled_from(["hcert", "shc", "aadhaar", "vds-nc", "of-tomorrow"]),
+    altered([HEALTH.entry() | KEY_FIELDS], ODD),
+    altered([of_cards() | LIST_FIELDS], ODD),
+)
+def test_whatever_a_public_entry_holds_beside_its_family_the_platforms_own_keys_are_taken(
+    family: str, key: object, revocations: object
+) -> None:
+    given_ = [{**entry, "family": family} if isinstance(entry, dict) else {"family": family}
+              for entry in (key, revocations)]  # fmt: skip
+    data = trust_list_file(ES256.entry(), given_[0], revocations=[given_[1]])
+    trust_list = parse_trust_list(data, build_key, read_certificate, sets_aside=True)
+    assert trust_list.keys[0].family == "ehc"
+    try:
+        strictly = parse_trust_list(data, build_key, read_certificate)
+    except TrustListInvalid:
+        assert trust_list.set_aside
+    else:
+        assert (len(strictly.keys), trust_list.set_aside) == (len(trust_list.keys), ())
