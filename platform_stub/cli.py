@@ -12,11 +12,11 @@ from pathlib import Path
 
 import segno
 
-from platform_stub import clock, keys
+from platform_stub import clock, importing, keys
 from platform_stub import commands as terminal_commands
-from platform_stub.issuing import imported, issuer, repository
-from platform_stub.issuing.following import REFUSED_SHOWN_MAX, told
-from platform_stub.issuing.imported import ImportInvalid, read_prefixes, read_trust_list
+from platform_stub.importing import ImportUsageWrong
+from platform_stub.issuing import issuer, repository
+from platform_stub.issuing.imported import ImportInvalid
 from platform_stub.issuing.issuer import Issuer
 from platform_stub.issuing.national import NationalCodes
 from platform_stub.issuing.repository import Repository
@@ -79,7 +79,7 @@ def _call(args: argparse.Namespace) -> int:
     except* BrokenPipeError:  # whoever read the output has seen enough
         _drop_output()
         status = READER_GONE
-    except* (UsageWrong, MqttUsageWrong, PlaceInvalid) as group:
+    except* (UsageWrong, ImportUsageWrong, MqttUsageWrong, PlaceInvalid) as group:
         print(f"scanward-platform: {_first(group)}", file=sys.stderr)
         status = 2
     except* (
@@ -147,7 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     publish = commands.add_parser("publish", help="sign keys, revocations and policy as a new version")
     publish.add_argument("directory", type=Path, metavar="DIR")
     publish.set_defaults(command=_publish)
-    _add_import(commands)
+    importing.add_parser(commands)
     return parser
 
 
@@ -173,19 +173,6 @@ def _add_terminal_commands(commands: "argparse._SubParsersAction[argparse.Argume
     told = commands.add_parser("commands", help="list the newest commands and what came of them")
     told.add_argument("directory", type=Path, metavar="DIR")
     told.set_defaults(command=_commands)
-
-
-def _add_import(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    take = commands.add_parser("import", help="take keys and revocations of public trust lists, and publish")
-    take.add_argument("directory", type=Path, metavar="DIR")
-    take.add_argument(
-        "--from", dest="trust_list", type=Path, metavar="FILE", help="the trust-list.json all imports went into"
-    )
-    take.add_argument("--revoked", type=Path, metavar="FILE", help="a revoked.bin; replaces the last")
-    take.add_argument("--withdraw-missing", action="store_true", help="also take out sources that FILE does not have")
-    take.add_argument("--older-lists", action="store_true", help="take FILE's card revocation lists, older or not")
-    take.add_argument("--withdraw", action="store_true", help="instead: take out all that was imported")
-    take.set_defaults(command=_import)
 
 
 def _add_mint_arguments(mint: argparse.ArgumentParser) -> None:
@@ -335,25 +322,6 @@ def _revoke(args: argparse.Namespace) -> None:
 
 def _publish(args: argparse.Namespace) -> None:
     print(f"published as version {_repository(args.directory).publish(clock.now_s())}")
-
-
-def _import(args: argparse.Namespace) -> None:
-    if args.withdraw == bool(args.trust_list or args.revoked):
-        raise UsageWrong("give --from FILE, --revoked FILE or both; or --withdraw alone")
-    empty = imported.encode(imported.Imported())
-    trust_list = empty if args.withdraw else args.trust_list and read_trust_list(args.trust_list)
-    revoked = b"" if args.withdraw else args.revoked and read_prefixes(args.revoked)
-    if args.trust_list is not None and not (parsed := imported.parse_imported(trust_list)).keys:
-        for line in parsed.refused[:REFUSED_SHOWN_MAX]:
-            print(f"refused {line}", file=sys.stderr)
-        raise ImportInvalid(f"{args.trust_list}: no key of a public family could be taken; --withdraw takes all out")
-    version, before, now = _repository(args.directory).take(
-        trust_list, revoked, clock.now_s(), withdraws=args.withdraw or args.withdraw_missing,
-        takes_older=args.older_lists,
-    )  # fmt: skip
-    for line in told(before, now):
-        print(line)
-    print(f"{len(now.revocations)} card revocation lists; published as version {version}")
 
 
 def _repository(directory: Path) -> Repository:

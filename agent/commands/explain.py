@@ -19,7 +19,6 @@ from agent.commands.laboratory import (
     choose,
     instant,
     present,
-    printable,
     read_file,
     read_policy,
     read_trust,
@@ -29,6 +28,7 @@ from agent.core.codes import recognise, shc
 from agent.core.codes.hospital_card import NO_CARDS, CardPatterns
 from agent.core.codes.parts import PREFIX, parts_of
 from agent.core.decision import Answer, Decision, History, decide
+from agent.core.legible import legible
 from agent.core.scan import SCAN_BYTES_MAX, Scan, ScanFault
 from agent.core.steps import Policy
 from agent.core.time_interval import Interval, Stamp
@@ -193,13 +193,13 @@ def _print(report: _Report, verdict: Verdict, trust: Trust | None) -> None:
     *stages, last = report.stages
     decided = [last] if last[0] == "decide" else []
     for stage, saw in report.stages if not decided else stages:
-        print(f"{stage:<11} {printable(saw)}")
+        print(f"{stage:<11} {legible(saw)}")
     unchecked = f"; not checked: {', '.join(verdict.unchecked)}" if verdict.unchecked else ""
     online = "; the platform could settle it" if verdict.needs_online else ""
     print(f"{'verdict':<11} {verdict.outcome.value}, {verdict.reason}{unchecked}{online}")
     claims = ", ".join(
         f"{name} {value}" for name, value in present(verdict.family, verdict.claims, clear=False).items()
     )
-    print(f"{'claims':<11} {printable(claims) or 'none'}")
+    print(f"{'claims':<11} {legible(claims) or 'none'}")
     for stage, saw in decided:
         print(f"{stage:<11} {saw}")

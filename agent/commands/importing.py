@@ -15,8 +15,9 @@ from typing import Any
 
 from agent.adapters.clock import SystemClock
 from agent.adapters.keys.verification import build_key, read_certificate
+from agent.adapters.trust_store.bundle import sync_directory
 from agent.commands.laboratory import InputUnreadable, read_file
-from agent.commands.screen import legible
+from agent.core.legible import legible
 from agent.core.public_lists import dcc, did, eu_revocation, pem, smart
 from agent.core.public_lists.combining import Combined, combine, read_existing
 from agent.core.public_lists.intake import LIST_BYTES_MAX, Choices, Intake, ListUnreadable
@@ -184,7 +185,7 @@ def _require_taken(args: argparse.Namespace, intake: Intake, out: Path) -> None:
 
 
 def _write_file(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all."""
+    """Write a file whole or not at all, to stay over a power cut."""
     handle, beside = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".new")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -196,6 +197,7 @@ def _write_file(path: Path, data: bytes) -> None:
     except BaseException:
         Path(beside).unlink(missing_ok=True)
         raise
+    sync_directory(path.parent)
 
 
 def _tell(args: argparse.Namespace, intake: Intake, combined: Combined | None) -> None:

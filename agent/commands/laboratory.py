@@ -13,6 +13,7 @@ from pathlib import Path
 
 from agent.adapters.keys.verification import build_key, read_certificate
 from agent.core.codes import UNKNOWN, UNREADABLE, recognise
+from agent.core.legible import legible
 from agent.core.scan import Scan
 from agent.core.steps import POLICY_BYTES_MAX, Policy, PolicyInvalid, parse_policy
 from agent.core.time_interval import Interval
@@ -103,11 +104,6 @@ def choose(scans: list[Scan]) -> int:
     return next((at for at, family in enumerate(families) if family not in (UNKNOWN, UNREADABLE)), 0)
 
 
-def printable(text: str) -> str:
-    """Return a text in which nothing steers the terminal: a code's own words may hold escape sequences."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else f"⟨U+{ord(c):04X}⟩" for c in text)
-
-
 def present(family: str, claims: Claims, *, clear: bool) -> dict[str, object]:
     """Return claims for JSON. Unless `clear`, a card shows its first four digits, a token and a text nothing at all.
 
@@ -117,7 +113,7 @@ def present(family: str, claims: Claims, *, clear: bool) -> dict[str, object]:
     if claims.type is not None:
         shown["type"] = _TYPES[claims.type]
     if claims.issuer is not None:
-        shown["issuer"] = claims.issuer if clear else printable(claims.issuer)
+        shown["issuer"] = claims.issuer if clear else legible(claims.issuer)
     if claims.key_id is not None:
         shown["kid"] = claims.key_id.hex()
     if claims.issued_at_s is not None:
@@ -136,10 +132,10 @@ def present(family: str, claims: Claims, *, clear: bool) -> dict[str, object]:
     if claims.item is not None:
         shown["item"] = claims.item
     for fact in describe(family, claims):
-        shown[fact.name] = fact.value if clear else _masked(fact.value) if fact.is_personal else printable(fact.value)
+        shown[fact.name] = fact.value if clear else _masked(fact.value) if fact.is_personal else legible(fact.value)
     return shown
 
 
 def _masked(text: str) -> str:
     """Return a text's first character, whatever it is, as one."""
-    return f"{text[:1] if text[:1].isprintable() else '?'}…"
+    return f"{legible(text[:1])}…"

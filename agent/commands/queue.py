@@ -19,9 +19,9 @@ import apsw
 from agent.adapters.ledger.connection import connect_beside, connect_to_read
 from agent.adapters.ledger.opening import APPLICATION_ID, SCHEMA_VERSION
 from agent.adapters.ledger.sql import SQL, rows, value
-from agent.commands.screen import legible
 from agent.composition.ledger import Paths
 from agent.config import ConfigInvalid, load
+from agent.core.legible import legible
 from agent.core.transaction import record_of
 
 PARKED_SHOWN_MAX = 200

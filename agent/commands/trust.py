@@ -22,7 +22,7 @@ from agent.adapters.trust_store.bundle import (
     read_manifest,
 )
 from agent.adapters.trust_store.report import encode_report
-from agent.commands.screen import legible
+from agent.core.legible import legible
 from agent.core.steps import Step
 from agent.core.time_interval import Interval
 from agent.core.trust_list import Trust, TrustedKey

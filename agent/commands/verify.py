@@ -96,11 +96,11 @@ class Judge:
         return _ENCODER.encode_lines([self._answer(id_, verdict) for id_, verdict in judged])
 
     def _read(self, line: bytes, stamp: Stamp) -> "_Read":
+        if len(line) >= LINE_BYTES_MAX:
+            return self._read_any(line, stamp)
         try:
             plain = _PLAIN.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return self._read_any(line, stamp)
-        if len(line) >= LINE_BYTES_MAX:
             return self._read_any(line, stamp)
         scan = Scan(plain.code.encode("utf-8"), "verify", stamp)
         return plain.id, recognise(scan), self.now or stamp.now

@@ -1,8 +1,8 @@
 """Reads trust-list.json. The law: an entry that does not fit together refuses the list, named by its place and field.
 
 A terminal, for which the list is signed and the only one, sets aside such keys of public lists instead: they verify
-nothing and are named (docs/decisions/0232, 0251). Entries of families this agent does not know are kept, inert: a newer
-platform may say more than this agent understands.
+nothing and are named (docs/decisions/0232, 0251, 0268). Entries of families this agent does not know are kept, inert: a
+newer platform may say more than this agent understands.
 """
 
 import base64
@@ -10,9 +10,10 @@ import binascii
 import hashlib
 import re
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeGuard, TypeVar
 
 import msgspec
 
@@ -39,13 +40,21 @@ CREDENTIAL_FAMILIES = frozenset({"hcert", "shc", "aadhaar", "vds-nc"})
 """Of public trust lists, which say less: what is not there limits nothing."""
 _ISSUER = re.compile(r"[!-~]{1,32}")  # ehc1.cddl, issuer
 _KID = re.compile(r"(?:[0-9a-f]{2}){1,64}")
+_ISSUER_CHARACTERS_MAX = 255
+
+T = TypeVar("T")
 
 
-class _KeyEntry(msgspec.Struct, frozen=True):
-    """One entry as written. Unknown fields are ignored: a newer platform may say more than this agent understands."""
+class _Named(msgspec.Struct, frozen=True):
+    """What an entry must say whoever it is of: its family decides how strictly the rest is read."""
 
     family: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]{1,16}$")]
-    issuer: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+
+
+class _KeyEntry(_Named, frozen=True):
+    """One entry as written. Unknown fields are ignored: a newer platform may say more than this agent understands."""
+
+    issuer: Annotated[str, msgspec.Meta(min_length=1, max_length=_ISSUER_CHARACTERS_MAX)]
     kid: str
     alg: Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
     spki: str | None = None
@@ -56,23 +65,29 @@ class _KeyEntry(msgspec.Struct, frozen=True):
     crl_version: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] | None = None
 
 
-class _RevocationEntry(msgspec.Struct, frozen=True):
+class _RevocationEntry(_Named, frozen=True):
     """An issuer's list of revoked cards as it published it: what it says itself is read by rid_lists.py."""
 
-    family: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]{1,16}$")]
-    issuer: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
-    kid: str
+    issuer: object = None
+    kid: object = None
     method: object = None
     ctr: object = None
     rids: object = None
 
 
-class _TrustListFile(msgspec.Struct, frozen=True):
+class _About(msgspec.Struct, frozen=True):
     format: Literal["scanward-trust-list-1"]
     version: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
     issued_at: Annotated[datetime, msgspec.Meta(tz=True)]
-    keys: list[_KeyEntry]
     revocations: list[_RevocationEntry] = []
+
+
+class _TrustListFile(_About, frozen=True, kw_only=True):
+    keys: list[_KeyEntry]
+
+
+class _UnreadFile(_About, frozen=True, kw_only=True):
+    keys: list[msgspec.Raw]
 
 
 def parse_trust_list(
@@ -89,30 +104,59 @@ def parse_trust_list(
     """
     if len(data) > TRUST_LIST_BYTES_MAX:
         raise TrustListInvalid(f"the trust list has {len(data)} bytes; at most {TRUST_LIST_BYTES_MAX} are read")
-    try:
-        file = msgspec.json.decode(data, type=_TrustListFile)
-    except RecursionError as error:
-        raise TrustListInvalid("the trust list is not valid: nested too deeply") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise TrustListInvalid(f"the trust list is not valid: {error}") from error
-    keys = list[tuple[str, TrustedKey]]()
     set_aside = list[str]()
-    for index, entry in enumerate(file.keys):
+    file, entries = _read(data, set_aside if sets_aside else None)
+    keys = list[tuple[str, TrustedKey]]()
+    for index, entry in entries:
         place = f"keys[{index}]"
         if entry.family in _FAMILIES:
             keys.append((place, _platform_key(entry, place, build_key)))
-        elif entry.family in CREDENTIAL_FAMILIES:
-            try:
+            continue
+        try:
+            if entry.family in CREDENTIAL_FAMILIES:
                 keys.append((place, _credential_key(entry, place, build_key, read_certificate)))
-            except TrustListInvalid as error:
-                if not sets_aside:
-                    raise
-                set_aside.append(f"{error} ({entry.family} of {entry.issuer})")
-        else:
-            keys.append((place, _inert_key(entry, place)))
-    issued_at_s, rid_lists = int(file.issued_at.timestamp()), _rid_lists(file.revocations)
+            else:
+                keys.append((place, _inert_key(entry, place)))
+        except TrustListInvalid as error:
+            if not sets_aside:
+                raise
+            set_aside.append(f"{error} ({entry.family} of {entry.issuer})")
     found = _told_apart(keys, set_aside) if sets_aside else [key for _, key in keys]
-    return TrustList(file.version, issued_at_s, tuple(found), rid_lists, tuple(set_aside))
+    rid_lists = _rid_lists(file.revocations, found, set_aside if sets_aside else None)
+    return TrustList(file.version, int(file.issued_at.timestamp()), tuple(found), rid_lists, tuple(set_aside))
+
+
+def _read(data: bytes, set_aside: list[str] | None) -> tuple[_About, Iterable[tuple[int, _KeyEntry]]]:
+    """Decode the file; with `set_aside`, entries of other families than the platform's may be malformed.
+
+    Only a file with such an entry is read one by one: one without costs nothing more.
+    """
+    try:
+        whole = _decoded(data, _TrustListFile)
+        return whole, enumerate(whole.keys)
+    except TrustListInvalid:
+        if set_aside is None:
+            raise
+    file, entries = _decoded(data, _UnreadFile), list[tuple[int, _KeyEntry]]()
+    for index, raw in enumerate(file.keys):
+        place = f"keys[{index}]: "
+        family = _decoded(raw, _Named, place).family  # where it cannot be read, it may be the platform's own
+        try:
+            entries.append((index, _decoded(raw, _KeyEntry, place)))
+        except TrustListInvalid as error:
+            if family in _FAMILIES:
+                raise
+            set_aside.append(f"{error} ({family})")
+    return file, entries
+
+
+def _decoded(data: bytes | msgspec.Raw, kind: type[T], place: str = "the trust list is not valid: ") -> T:
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except RecursionError as error:
+        raise TrustListInvalid(f"{place}nested too deeply") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise TrustListInvalid(f"{place}{error}") from error
 
 
 def _told_apart(keys: list[tuple[str, TrustedKey]], set_aside: list[str]) -> list[TrustedKey]:
@@ -124,18 +168,40 @@ def _told_apart(keys: list[tuple[str, TrustedKey]], set_aside: list[str]) -> lis
     for place, key in keys:
         is_many = key.family == "hcert"
         named = places[(key.family, key.key_id.hex()) if is_many else (key.family, key.issuer, key.key_id.hex())]
-        if key.family not in CREDENTIAL_FAMILIES or len(named) < (KEYS_OF_ONE_ID_MAX if is_many else 1):
+        same = [n for n in named if _is_same(found[n], key)] if key.family in CREDENTIAL_FAMILIES else []
+        if same:
+            found[same[0]] = _narrowed(found[same[0]], key)
+            how = "this key is there before, what both entries allow counts"
+        elif key.family not in CREDENTIAL_FAMILIES or len(named) < (KEYS_OF_ONE_ID_MAX if is_many else 1):
             named.append(len(found))
             found.append(key)
             continue
-        how = f"{KEYS_OF_ONE_ID_MAX} keys have this id before it"
-        if not is_many:
+        elif is_many:
+            how = f"{KEYS_OF_ONE_ID_MAX} keys have this id before it"
+        else:
             how = "this issuer has another key of this id before it, which counts"
-            if found[named[0]].spki == key.spki:
-                found[named[0]] = _narrowed(found[named[0]], key)
-                how = "this key is there before, what both entries allow counts"
         set_aside.append(f"{place}.kid: {how} ({key.family} of {key.issuer})")
     return found
+
+
+def _is_same(one: TrustedKey, other: TrustedKey) -> bool:
+    """Say whether two entries of one name are of one key.
+
+    hcert's entries may differ in more: another issuer's word, another algorithm and a renewed certificate each stand
+    for themselves.
+    """
+    if one.spki != other.spki:
+        return False
+    if one.family != "hcert":
+        return True
+    certificates = {_says(key.certificate) for key in (one, other) if key.certificate is not None}
+    return (one.issuer, one.alg) == (other.issuer, other.alg) and len(certificates) <= 1
+
+
+def _says(certificate: Certificate) -> tuple[object, ...]:
+    """Return what of a certificate limits an hcert key."""
+    of = certificate
+    return of.not_before_s, of.not_after_s, of.usages, of.may_sign, of.is_authority, of.country
 
 
 def _narrowed(one: TrustedKey, other: TrustedKey) -> TrustedKey:
@@ -147,7 +213,8 @@ def _narrowed(one: TrustedKey, other: TrustedKey) -> TrustedKey:
         usage=one.usage & other.usage if one.usage and other.usage else one.usage | other.usage,
         not_before_s=max(one.not_before_s, other.not_before_s),
         not_after_s=min(one.not_after_s, other.not_after_s),
-        key=None if is_for_nothing else one.key,
+        key=None if is_for_nothing or other.key is None else one.key,
+        certificate=one.certificate or other.certificate,
         crl_version=max(versions, default=None),
     )
 
@@ -221,18 +288,43 @@ def _require_thumbprint(key_id: bytes, spki: bytes, place: str) -> None:
         raise TrustListInvalid(f"{place}.kid: not the JWK thumbprint of its key (RFC 7638)")
 
 
-def _rid_lists(entries: list[_RevocationEntry]) -> tuple[RidList, ...]:
-    """Read every list of revoked cards; two for one key are none that can be used."""
+def _rid_lists(
+    entries: list[_RevocationEntry], keys: list[TrustedKey], set_aside: list[str] | None
+) -> tuple[RidList, ...]:
+    """Read every list of revoked cards; two for one key are none that can be used.
+
+    One that names no key refuses the trust list or, with `set_aside`, vouches for no card of the keys it may be of.
+    """
     found = dict[tuple[str, str, bytes], RidList]()
+    unnamed = set[tuple[str, str | None, bytes | None]]()
     for index, entry in enumerate(entries):
-        if not _KID.fullmatch(entry.kid):
-            raise TrustListInvalid(f"revocations[{index}].kid: lower-case hexadecimal, 1 to 64 bytes")
-        name = (entry.family, entry.issuer, bytes.fromhex(entry.kid))
+        issuer = entry.issuer if _is_issuer(entry.issuer) else None
+        kid = bytes.fromhex(entry.kid) if isinstance(entry.kid, str) and _KID.fullmatch(entry.kid) else None
+        if issuer is None or kid is None:
+            why = f"issuer: 1 to {_ISSUER_CHARACTERS_MAX} characters"
+            if kid is None:
+                why = "kid: lower-case hexadecimal, 1 to 64 bytes"
+            if set_aside is None or entry.family in _FAMILIES:
+                raise TrustListInvalid(f"revocations[{index}].{why}")
+            unnamed.add((entry.family, issuer, kid))
+            of = f"{entry.family} of {issuer or 'unknown'}"
+            set_aside.append(f"revocations[{index}].{why}; no card of a key that it may be of is accepted ({of})")
+            continue
+        name = (entry.family, issuer, kid)
         if name in found:
             found[name] = RidList(*name, 0, {}, "there are two for this key")
         else:
             found[name] = read_rid_list(*name, entry.method, entry.ctr, entry.rids)
+    for key in keys if unnamed else ():
+        name = (key.family, key.issuer, key.key_id)
+        may_be = ((key.family, None, None), (key.family, key.issuer, None), (key.family, None, key.key_id))
+        if not unnamed.isdisjoint(may_be):
+            found[name] = RidList(*name, 0, {}, "a list that names no key may be of this one")
     return tuple(found.values())
+
+
+def _is_issuer(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and 1 <= len(value) <= _ISSUER_CHARACTERS_MAX
 
 
 def _inert_key(entry: _KeyEntry, place: str) -> TrustedKey:

@@ -1,7 +1,7 @@
 """What may take the place of what was imported before.
 
 The law: nothing that was trusted goes, and no card that was revoked comes back, because a file does not mention it:
-only where that was asked for. What a source's own newer list no longer has is meant to go (docs/decisions/0252).
+only where that was asked for. What a source's own newer list no longer has is meant to go (docs/decisions/0252, 0269).
 """
 
 from collections import Counter
@@ -26,6 +26,18 @@ def follow(before: Imported, now: Imported, *, withdraws: bool = False, takes_ol
             "file that all imports went into (scanward trust import --into), or --withdraw-missing to take them out"
         )
     return now if takes_older else _with_newest_lists(before, now)
+
+
+def follow_revoked(before: set[bytes], now: set[bytes], *, unrevokes: bool = False) -> int:
+    """Return how many revocations of `before` are gone. Raises ImportInvalid where they would go unasked."""
+    gone = len(before - now)
+    if gone and not unrevokes:
+        raise ImportInvalid(
+            f"{gone} of {len(before)} revocations that were imported before are not in the file, and what they revoke "
+            "would be valid again. Import into the file of before (scanward trust import --into-revoked), or give "
+            "--unrevoke-missing to let them go"
+        )
+    return gone
 
 
 def told(before: Imported, now: Imported) -> list[str]:

@@ -10,7 +10,7 @@ import json
 import logging
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from securesystemslib.signer import CryptoSigner  # type: ignore[attr-defined]
 from tuf.api.metadata import (  # type: ignore[attr-defined]
@@ -26,7 +26,7 @@ from tuf.api.metadata import (  # type: ignore[attr-defined]
 from platform_stub import keys
 from platform_stub.files import write_file
 from platform_stub.issuing import imported
-from platform_stub.issuing.following import follow
+from platform_stub.issuing.following import follow, follow_revoked
 from platform_stub.issuing.imported import PREFIX_BYTES, Imported, ImportInvalid
 from platform_stub.issuing.policy import PolicyInvalid, require_policy
 from platform_stub.layout import Layout, LayoutInvalid
@@ -49,6 +49,19 @@ def card_prefix(card: bytes) -> bytes:
 def key_prefix(family: str, kid: bytes) -> bytes:
     """Return a key's entry in revoked.bin."""
     return hashlib.sha256(b"kid" + family.encode() + b"\x00" + kid).digest()[:PREFIX_BYTES]
+
+
+class ListTooLarge(LayoutInvalid):
+    """No terminal would read what was to be published."""
+
+
+class Taken(NamedTuple):
+    """What an import did: the version published, what was there before and is now, the revocations that went."""
+
+    version: int
+    before: Imported
+    now: Imported
+    unrevoked: int
 
 
 class Repository:
@@ -81,44 +94,45 @@ class Repository:
             return version
 
     def revoke(self, prefix: bytes, now_s: int) -> int:
-        """Add an entry to revoked.bin and publish."""
+        """Add an entry to revoked.bin and publish. Raises ListTooLarge: then nothing has changed."""
         with self._layout.locked("revocations"):
             prefixes = self._read_revoked() | {prefix}
+            _revoked(prefixes, self._read_revoked(self._layout.imported_revoked))
             write_file(self._layout.revoked, b"".join(sorted(prefixes)))
         return self.publish(now_s)
 
     def take(
         self, keys_file: bytes | None, revoked: bytes | None, now_s: int, *, withdraws: bool = False,
-        takes_older: bool = False,
-    ) -> tuple[int, Imported, Imported]:  # fmt: skip
+        takes_older: bool = False, unrevokes: bool = False,
+    ) -> Taken:  # fmt: skip
         """Put public keys, public revocations or both in the place of those taken before, and publish.
 
-        withdraws, takes_older: see `follow`. Returns the version, what was there before, what there is now. Raises
-        ImportInvalid: then nothing has changed.
+        withdraws, takes_older: see `follow`; unrevokes: see `follow_revoked`. Raises ImportInvalid: then nothing has
+        changed.
         """
         with self._layout.locked("revocations"):
             before = imported.read_imported(self._layout.imported)
-            now = before
+            now, unrevoked = before, 0
+            own, others = self._read_revoked(), self._read_revoked(self._layout.imported_revoked)
             if keys_file is not None:
                 parsed = imported.parse_imported(keys_file)
                 now = follow(before, parsed, withdraws=withdraws, takes_older=takes_older)
             self._read_policy()  # one that cannot be signed is told before anything changes
-            self._require_size(now, imported.parse_prefixes(revoked) if revoked is not None else None)
+            if revoked is not None:
+                prefixes = _prefixes(imported.parse_prefixes(revoked))
+                unrevoked = follow_revoked(others - own, prefixes, unrevokes=unrevokes)
+                others = prefixes
+            try:
+                issuer, born_at_s = self._layout.read_issuer(), self._layout.read_birth_s()
+                self._trust_list(issuer, born_at_s, self._at(born_at_s), 2**63 - 1, now)
+                _revoked(own, others)
+            except ListTooLarge as error:
+                raise ImportInvalid(str(error)) from error
             if keys_file is not None:
                 write_file(self._layout.imported, imported.encode(now))
             if revoked is not None:
                 write_file(self._layout.imported_revoked, revoked)
-        return self.publish(now_s), before, now
-
-    def _require_size(self, taken: Imported, revoked: bytes | None) -> None:
-        """Check that terminals could read the next version. Raises ImportInvalid."""
-        issuer, born_at_s = self._layout.read_issuer(), self._layout.read_birth_s()
-        size = len(self._trust_list(issuer, born_at_s, self._at(born_at_s), 2**63 - 1, taken))
-        if size > imported.TRUST_LIST_BYTES_MAX:
-            raise ImportInvalid(f"the list would have {size} bytes; terminals read {imported.TRUST_LIST_BYTES_MAX}")
-        entries = len(self._read_revoked()) * PREFIX_BYTES + len(revoked or b"")
-        if entries > imported.REVOKED_BYTES_MAX:
-            raise ImportInvalid(f"revoked.bin would have {entries} bytes; terminals read {imported.REVOKED_BYTES_MAX}")
+        return Taken(self.publish(now_s), before, now, unrevoked)
 
     def renew_timestamp(self, now_s: int) -> bool:
         """Sign the timestamp again where it ends within 12 hours; say whether it was."""
@@ -160,7 +174,7 @@ class Repository:
         targets = Targets(version=version, expires=now + LONG)
         content = {
             TRUST_LIST: self._trust_list(issuer, born_at_s, now, version, self._read_imported()),
-            REVOKED: b"".join(sorted(self._read_revoked() | self._read_revoked(self._layout.imported_revoked))),
+            REVOKED: _revoked(self._read_revoked(), self._read_revoked(self._layout.imported_revoked)),
             POLICY: self._read_policy(),
         }
         for name, data in content.items():
@@ -180,7 +194,10 @@ class Repository:
         write_file(self._metadata / "timestamp.json", self._sign(timestamp, "timestamp"))
 
     def _trust_list(self, issuer: str, born_at_s: int, now: datetime, version: int, public: Imported) -> bytes:
-        """Return trust-list.json: the public half of the platform's own keys, and keys of public trust lists."""
+        """Return trust-list.json: the public half of the platform's own keys, and keys of public trust lists.
+
+        Raises ListTooLarge.
+        """
         born = self._at(born_at_s)
         validity = {"not_before": _text(born - timedelta(days=1)), "not_after": _text(born + LONG)}
         uses: list[tuple[str, str, list[str]]] = [
@@ -202,7 +219,8 @@ class Repository:
         about = {"format": imported.FORMAT, "version": version, "issued_at": _text(now), "keys": entries}
         if public.revocations:
             about["revocations"] = public.revocations
-        return (json.dumps(about, indent=1) + "\n").encode()
+        data = (json.dumps(about, indent=1) + "\n").encode()
+        return _readable(TRUST_LIST, data, imported.TRUST_LIST_BYTES_MAX)
 
     def _read_policy(self) -> bytes:
         try:
@@ -232,7 +250,7 @@ class Repository:
             raise LayoutInvalid(f"{where}: {error.strerror}") from error
         if len(data) % PREFIX_BYTES:
             raise LayoutInvalid(f"{where}: not a whole number of {PREFIX_BYTES}-byte prefixes")
-        return {data[i : i + PREFIX_BYTES] for i in range(0, len(data), PREFIX_BYTES)}
+        return _prefixes(data)
 
     def _read_timestamp(self) -> Timestamp:
         return Metadata[Timestamp].from_bytes(self._read("timestamp.json")).signed
@@ -259,6 +277,21 @@ class Repository:
 
     def _at(self, now_s: int) -> datetime:
         return datetime.fromtimestamp(now_s, UTC)
+
+
+def _revoked(own: set[bytes], taken: set[bytes]) -> bytes:
+    """Return revoked.bin. Raises ListTooLarge."""
+    return _readable(REVOKED, b"".join(sorted(own | taken)), imported.REVOKED_BYTES_MAX)
+
+
+def _readable(name: str, data: bytes, bytes_max: int) -> bytes:
+    if len(data) > bytes_max:
+        raise ListTooLarge(f"{name} would have {len(data)} bytes; terminals read {bytes_max}: import less into it")
+    return data
+
+
+def _prefixes(data: bytes) -> set[bytes]:
+    return {data[at : at + PREFIX_BYTES] for at in range(0, len(data), PREFIX_BYTES)}
 
 
 def _text(instant: datetime) -> str:

@@ -11,9 +11,11 @@ import pytest
 import segno
 
 from agent.cli import main
-from agent.commands.laboratory import present, printable
+from agent.commands.laboratory import present
+from agent.core.legible import legible
+from agent.core.time_interval import Stamp
 from agent.core.verdict import Claims
-from fakes.ehc_issuer import CARD, DYNAMIC, NOW_S, STATIC, EhcIssuer, trust_list_file
+from fakes.ehc_issuer import CARD, DYNAMIC, NOW, NOW_S, STATIC, EhcIssuer, trust_list_file
 from fakes.gs1_issuer import GS, GTIN
 from fakes.neighbours import access_code, prescription_id, samples
 from fakes.shc_issuer import TYPE, ShcIssuer, claims, code_of, credential
@@ -197,9 +199,19 @@ def test_now_is_unix_seconds_or_rfc_3339(
     assert explained(capsys, ISSUER.code(DYNAMIC), *trust, "--now", now)[1]["reason"] == reason
 
 
-def test_without_now_the_clock_of_the_machine_counts(capsys: pytest.CaptureFixture[str], trust: list[str]) -> None:
+def test_without_now_the_clock_of_the_machine_counts(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, trust: list[str]
+) -> None:
+    """The machine's clock is the test's own: by the real one its keys will have ended."""
+
+    class Clock:
+        def now(self) -> Stamp:
+            return Stamp(bytes(16), 0, NOW, "os")
+
+    monkeypatch.setattr("agent.commands.explain.SystemClock", Clock)
     long_past = {**DYNAMIC, 6: 1_767_300_000, 4: 1_767_300_060}
     assert explained(capsys, ISSUER.code(long_past), *trust)[1]["reason"] == "time.expired"
+    assert explained(capsys, ISSUER.code(DYNAMIC), *trust)[1]["reason"] == "ok"
 
 
 @pytest.mark.parametrize("end", ["", "\n", "\r\n"])
@@ -327,7 +339,7 @@ def test_what_a_card_says_cannot_steer_the_terminal_that_shows_it(capsys: pytest
     assert main(["explain", text, *AT_NOW]) == 1
     assert not set("\x1b\x07\x9b\u202e\x7f\U000e0041") & set(capsys.readouterr().out)
     status, found = explained(capsys, text, *AT_NOW)
-    assert (status, found["claims"]["types"]) == (1, printable(f"{steering}verified"))
+    assert (status, found["claims"]["types"]) == (1, legible(f"{steering}verified"))
     main(["explain", text, "--json", *AT_NOW])
     assert not set("\x1b\x07\x9b\u202e\x7f\U000e0041") & set(capsys.readouterr().out)
 

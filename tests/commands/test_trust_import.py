@@ -1,8 +1,10 @@
 """`scanward trust import` as whoever keeps a trust list calls it."""
 
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -65,6 +67,20 @@ def test_one_list_after_another_becomes_one_trust_list(run, tmp_path):
         ("aadhaar", "UIDAI"),
     ]  # fmt: skip
     assert trust.version == 5
+
+
+def test_a_list_is_on_the_disk_and_so_is_its_name(run, tmp_path, monkeypatch):
+    """Whoever is told that it was written may cut the power: first the bytes, then the folder that has the name."""
+    synced, sync = [], os.fsync
+
+    def told(descriptor):
+        place = Path(f"/proc/self/fd/{descriptor}").readlink()
+        synced.append((place.is_dir(), (tmp_path / "list").exists()))
+        sync(descriptor)
+
+    monkeypatch.setattr("os.fsync", told)
+    assert run("--from", "@a", "--format", "dcc", "--out", "@list", a=[gateway_entry(DER)])[0] == 0
+    assert synced == [(False, False), (True, True)]
 
 
 def test_what_is_refused_is_told_by_place_and_reason(run, tmp_path):

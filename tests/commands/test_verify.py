@@ -254,6 +254,19 @@ def test_lines_are_read_with_a_bound() -> None:
     assert list(_lines(io.BytesIO(exact + b"\n" + b"c\n"))) == [exact + b"\n", b"c\n"]
 
 
+def test_a_line_beyond_the_bound_is_never_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Decoder:
+        def decode(self, line: bytes) -> None:
+            raise AssertionError(f"{len(line)} bytes were decoded")
+
+    judge = Judge(trust_of(ISSUER.entry()), NOW, clear=False, folder=Path())
+    monkeypatch.setattr("agent.commands.verify._PLAIN", Decoder())
+    monkeypatch.setattr("agent.commands.verify.msgspec.json.decode", Decoder().decode)
+    line = json.dumps({"id": 1, "code": "x" * LINE_BYTES_MAX}).encode()
+    answer = json.loads(judge.answer([line]))
+    assert (answer["verdict"], answer["reason"]) == ("refused", "input.over-long")
+
+
 def test_a_chunk_of_long_lines_has_fewer_of_them() -> None:
     """A chunk is decoded as a whole before it is answered: what is large comes a few at a time."""
     lines = [b"%d" % at + b"x" * (size - 2) + b"\n" for at, size in enumerate([60_000] * 9 + [9] * CHUNK_LINES)]

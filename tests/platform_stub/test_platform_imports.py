@@ -77,7 +77,7 @@ def test_what_is_taken_next_replaces_it_and_revocations_keep_to_themselves(platf
     trust, revoked = published(platform)
     assert [key["family"] for key in json.loads(trust)["keys"] if key["issuer"] != "4420"] == ["vds-nc"]
     assert revoked == bytes(8) + b"\x00" * 7 + b"\x07" + b"\x01" * 8
-    repository.take(None, b"", NOW_S)
+    repository.take(None, b"", NOW_S, unrevokes=True)
     assert published(platform)[1] == b"\x00" * 7 + b"\x07", "its own stays"
 
 

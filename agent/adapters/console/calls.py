@@ -20,6 +20,7 @@ from agent.adapters.console.metrics import Figures, LedgerFigures, read_status
 from agent.adapters.console.roles import Caller, Entrance
 from agent.adapters.console.routes import ANYONE, KIOSK, PROGRAM, STAFF, Problem, Route, json_response, read_body
 from agent.adapters.console.scans import ScanCalls
+from agent.core.legible import legible
 from agent.core.requests import ITEMS_MAX, Event, Refusal, Request, RequestRefused, Role, permits
 from agent.ports import LedgerFull, ParkedRecords, Requests, ScanEntrance
 
@@ -249,7 +250,7 @@ class Calls:
 
     async def _parked(self, _request: web.Request, _caller: Caller) -> web.Response:
         count, parked = await self._parts.parked.parked(PARKED_SHOWN_MAX)
-        shown = [{"seq": p.seq, "uplink": p.uplink, "reason": _printable(p.reason), "at_ms": p.at_ms} for p in parked]
+        shown = [{"seq": p.seq, "uplink": p.uplink, "reason": legible(p.reason), "at_ms": p.at_ms} for p in parked]
         return json_response({"count": count, "parked": shown})
 
     async def _retry(self, request: web.Request, _caller: Caller) -> web.Response:
@@ -275,7 +276,3 @@ def _not_for(by: Role) -> Problem:
     if by is Role.PROGRAM:
         detail = "staff must do this on their page, or [console] program_may_confirm be true"
     return Problem(403, "role", "not for this role", detail)
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text)

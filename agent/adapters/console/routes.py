@@ -15,6 +15,7 @@ import msgspec
 from aiohttp import web
 
 from agent.adapters.console.roles import Caller, Entrance
+from agent.core.legible import legible
 from agent.core.requests import Role
 
 log = logging.getLogger(__name__)
@@ -181,4 +182,4 @@ def _word(error: web.HTTPException) -> str:
 
 def _place_of(said: str) -> str:
     """Return what is wrong and where. Only a field's name can be the caller's own, and it is cut."""
-    return "".join(c if c.isprintable() else "?" for c in said)[:200]
+    return legible(said)[:200]

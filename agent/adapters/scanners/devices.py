@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from agent.adapters.scanners.lookout import DeviceAbsent
+from agent.core.legible import legible
 
 DEVICES_MAX = 256  # of one kind
 TEXT_CHARS_MAX = 128
@@ -278,7 +279,7 @@ def _text(folder: Path, name: str) -> str | None:
 
 def _plain(text: str) -> str:
     """Make what a device says of itself fit for a terminal and a log."""
-    return "".join(c if c.isprintable() else "?" for c in text.strip()[:TEXT_CHARS_MAX])
+    return legible(text.strip()[:TEXT_CHARS_MAX])
 
 
 def _hex(text: str | None) -> int | None:

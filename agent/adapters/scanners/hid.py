@@ -18,6 +18,7 @@ from agent.adapters.scanners.intake import Intake, TakenIn, loop_ms
 from agent.adapters.scanners.lookout import DeviceAbsent, HotPlug, Lookout
 from agent.adapters.scanners.presence import OnPresence, log_presence
 from agent.adapters.scanners.report_reader import ReportReader
+from agent.core.legible import legible
 from agent.core.reading.piece import Piece
 from agent.core.reading.report_descriptor import DESCRIPTOR_BYTES_MAX, Layout, layouts_of
 from agent.core.reading.reports import SETTLE_MS, ReportAssembler
@@ -186,7 +187,7 @@ def open_hidraw(node: Path) -> Hidraw:
         os.close(fd)
         raise
     text = name.partition(b"\0")[0].decode(errors="replace")
-    return Hidraw(fd, bytes(asked[4 : 4 + size]), "".join(c if c.isprintable() else "?" for c in text))
+    return Hidraw(fd, bytes(asked[4 : 4 + size]), legible(text))
 
 
 def _layout_fault(path: str, layouts: tuple[Layout, ...], settings: Settings) -> str | None:

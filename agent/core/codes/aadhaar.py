@@ -24,6 +24,7 @@ from typing import NamedTuple
 from agent.core.codes.family import VALUE_CHARACTERS_MAX, Fact, Family, Refused
 from agent.core.codes.validity import is_key_life_certain, require_in_time, require_key_valid, require_unrevoked
 from agent.core.formats import inflate, long_number
+from agent.core.legible import legible
 from agent.core.scan import Scan
 from agent.core.time_interval import Interval
 from agent.core.trust_list import Trust, TrustedKey
@@ -124,7 +125,7 @@ def describe(claims: Claims) -> tuple[Fact, ...]:
         return ()
     facts = [Fact("version", card.version), Fact("reference id", card.reference, is_personal=True)]
     named = zip((*_PERSONAL, "mobile ends in"), (*card.personal, card.mobile_end), strict=True)
-    facts += [Fact(name, value[:VALUE_CHARACTERS_MAX], is_personal=True) for name, value in named if value]
+    facts += [Fact(name, legible(value[:VALUE_CHARACTERS_MAX]), is_personal=True) for name, value in named if value]
     facts.append(Fact("registered", " and ".join(_CONTACTS[card.contacts]) or "neither e-mail nor mobile"))
     facts.append(Fact("photo", f"{card.photo_bytes} bytes"))
     return tuple(facts)

@@ -8,6 +8,7 @@ own test data. Whoever signed it stands for it. Whether one dose of two is enoug
 import msgspec
 
 from agent.core.codes.family import FACTS_MAX, VALUE_CHARACTERS_MAX, Fact
+from agent.core.legible import legible
 
 KINDS = {"v": "vaccination", "t": "test", "r": "recovery"}
 """As a DCC and a trust list's usage write them -> as people say it."""
@@ -140,4 +141,4 @@ def _add(facts: list[Fact], name: str, value: object, *, is_personal: bool = Fal
 def _clean(value: object) -> str:
     """Return a value as one line of text, however it was written."""
     text = value.hex() if isinstance(value, bytes) else str(value) if isinstance(value, str | int | float) else "?"
-    return "".join(c if c.isprintable() else "?" for c in text[:VALUE_CHARACTERS_MAX])
+    return legible(text[:VALUE_CHARACTERS_MAX])

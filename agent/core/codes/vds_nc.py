@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 from agent.core.codes.family import VALUE_CHARACTERS_MAX, Fact, Family, Refused
 from agent.core.codes.validity import is_key_life_certain, require_key_valid, require_unrevoked
 from agent.core.formats import base64url, canonical_json, json_text
+from agent.core.legible import legible
 from agent.core.scan import Scan
 from agent.core.time_interval import Interval
 from agent.core.trust_list import (
@@ -308,7 +309,7 @@ def _parts(value: object, member: str) -> list[object]:
 def _fact(name: str, value: object, member: str, *, is_personal: bool) -> list[Fact]:
     found = _part(value, member)
     if isinstance(found, str | int) and found != "":
-        return [Fact(name, str(found)[:VALUE_CHARACTERS_MAX], is_personal=is_personal)]
+        return [Fact(name, legible(str(found)[:VALUE_CHARACTERS_MAX]), is_personal=is_personal)]
     return []
 
 

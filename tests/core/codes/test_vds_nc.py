@@ -459,6 +459,7 @@ def test_whatever_is_signed_can_be_described(message: dict[str, Any], data: dict
     verdict = judge(seal(KEY, SIGNER, signed))
     assert verdict.reason == "ok"
     assert len(describe("vds-nc", verdict.claims)) <= 32
+    assert all(fact.value.isprintable() for fact in describe("vds-nc", verdict.claims))
 
 
 @pytest.mark.parametrize(

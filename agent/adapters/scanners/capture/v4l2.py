@@ -19,6 +19,7 @@ from agent.adapters.scanners.capture.luma import LAYOUTS, least_bytes
 from agent.adapters.scanners.capture.offers import Offer, Wish, choose, offers_of
 from agent.adapters.scanners.capture.picture import JPEG, PIXELS_MAX, SIDE_PIXELS_MAX, Counts, Picture
 from agent.adapters.scanners.lookout import DeviceAbsent
+from agent.core.legible import legible
 
 BUFFERS = 4  # one is read, one is filled, two for a late reader
 NAMED_MAX = 8  # formats, in an error
@@ -234,4 +235,4 @@ def _buffer(index: int) -> tuple[object, ...]:
 def _text(name: object) -> str:
     """Return a name as a driver gives it, fit for a line."""
     said = bytes(name).split(b"\0")[0] if isinstance(name, bytes) else b""
-    return "".join(c if c.isprintable() else "?" for c in said.decode("utf-8", "replace")).strip() or "a camera"
+    return legible(said.decode("utf-8", "replace")).strip() or "a camera"

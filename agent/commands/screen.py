@@ -1,6 +1,0 @@
-"""What others wrote, for a person's screen."""
-
-
-def legible(text: str) -> str:
-    """Return a text on one line, without what could play tricks on a screen: a ? for each such character."""
-    return "".join(c if c.isprintable() else "?" for c in text)
