@@ -1,14 +1,16 @@
 """A broker that does not keep to MQTT costs a link, never the agent: its own bytes, from a socket of the test's."""
 
 import asyncio
+import socket
 from collections.abc import Callable
 from contextlib import asynccontextmanager
 
+import aiomqtt
 import cbor2
 import pytest
 
 from agent.adapters.uplinks.mqtt import Events, MqttUplink, Settings
-from agent.adapters.uplinks.mqtt_connection import INCOMING_BYTES_MAX
+from agent.adapters.uplinks.mqtt_connection import INCOMING_BYTES_MAX, Connection
 from agent.ports import CarrierDown
 from fakes import brokers
 from fakes.ledger_parts import LabelSigner
@@ -95,6 +97,27 @@ async def test_a_message_of_250_mb_ends_the_link_before_it_is_read(caplog):
     said = [str(record.why) for record in caplog.records if record.message == "no link to the broker"]
     assert said == [f"the broker sends a message of more than {INCOMING_BYTES_MAX} bytes"]
     assert broker.sent < 65_536_000, "what is in the sockets, not the message"
+
+
+@pytest.mark.parametrize("turns", range(4))
+async def test_a_cut_at_any_moment_before_a_write_is_no_error_of_the_loop(turns):
+    """paho asks for the socket to be watched; a cut closes it so many turns of the loop later."""
+    errors = list[object]()
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: errors.append(context["message"]))
+    connection = Connection(aiomqtt.Client("127.0.0.1"), connect_timeout_s=1.0)
+    paho = connection._client._client
+    ours, theirs = socket.socketpair()
+    paho.on_socket_register_write(paho, None, ours)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    if turns > 1:
+        paho.on_socket_unregister_write(paho, None, ours)  # paho does, of what it has heard is watched
+    ours.close()
+    theirs.close()
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert errors == []
 
 
 async def test_the_same_hello_twice_at_once_is_answered_twice_and_ends_nothing(tmp_path):

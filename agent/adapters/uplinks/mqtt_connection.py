@@ -93,7 +93,7 @@ class Connection:
     def _watch_socket(self) -> None:
         """Hear of the socket's opening and closing, which aiomqtt does not pass on before it is connected."""
         loop, paho = asyncio.get_running_loop(), self._client._client  # noqa: SLF001
-        on_open, on_close, on_write = paho.on_socket_open, paho.on_socket_close, paho.on_socket_register_write
+        on_open, on_close = paho.on_socket_open, paho.on_socket_close
 
         def opened(*args: Any) -> None:  # in the thread that connects
             if on_open is not None:
@@ -108,10 +108,17 @@ class Connection:
         def writing(*args: Any) -> None:
             # aiomqtt notes the descriptor now and watches it later: by then a cut may have closed it.
             def watch() -> None:
-                if on_write is not None and args[-1].fileno() != -1:
-                    on_write(*args)
+                if (descriptor := args[-1].fileno()) != -1:
+                    loop.add_writer(descriptor, write)
 
             loop.call_soon_threadsafe(watch)
+
+        def write() -> None:  # as aiomqtt does
+            try:
+                paho.loop_write()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the link broke
+                if not (ended := self._client._disconnected).done():  # noqa: SLF001
+                    ended.set_exception(error)
 
         paho.on_socket_open, paho.on_socket_close, paho.on_socket_register_write = opened, closed, writing
 
