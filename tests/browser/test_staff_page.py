@@ -1,8 +1,12 @@
 """The staff page in a real browser: sign-in, a yes by keyboard alone, what waits, what is wrong, and letting go."""
 
+import asyncio
+import contextlib
+
 import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Error
 
 from agent.core.decision import Answer
 from agent.core.verdict import Outcome
@@ -222,6 +226,27 @@ async def test_signing_out_leaves_nothing_in_the_page(staff, pages):
     for left in ("诸***", "kiosk-hall-3", "待确认 ", "记录 1"):
         assert left not in await staff.page.inner_text("body")
     assert await staff.page.locator("#decisions li, #pending li, #state li").count() == 0
+
+
+async def test_signing_out_drops_what_was_asked_and_would_be_refused(staff, pages):
+    asked, signed_out, answered = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def late(route):
+        asked.set()
+        await signed_out.wait()
+        with contextlib.suppress(Error):  # the page has hung up
+            await route.fulfill(status=401, json={})
+        answered.set()
+
+    await staff.page.route("**/v1/status", late)
+    await asked.wait()
+    await staff.page.click("#sign-out")
+    await staff.page.wait_for_selector("#pin", state="visible")
+    assert ("/v1/sign-out", {}) in pages.posted
+    signed_out.set()
+    await answered.wait()
+    await staff.page.evaluate("() => new Promise((done) => setTimeout(done, 50))")
+    assert staff.complaints == []
 
 
 async def test_a_session_that_ends_at_the_agent_ends_in_the_page(staff, pages):

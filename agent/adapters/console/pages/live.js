@@ -6,6 +6,7 @@
 
 const POLL_MS = 800;
 const ANSWER_MS_MAX = 1500; // POLL_MS and this stay below three seconds
+const ANSWER_MS_USUAL = 8000;
 const GRACE_MS = 1000; // a stream that comes back this soon was never gone
 const RETRY_MS_MIN = 100;
 const RETRY_MS_MAX = 2000;
@@ -23,8 +24,8 @@ export class Refused extends Error {
 }
 
 /** Ask the agent; return the JSON of its answer, or null for an empty one. Throws Refused. */
-export async function ask(path, { method = "GET", body, ms_max = 8000 } = {}) {
-  const options = { method, cache: "no-store", signal: AbortSignal.timeout(ms_max), headers: {} };
+export async function ask(path, { method = "GET", body, signal = AbortSignal.timeout(ANSWER_MS_USUAL) } = {}) {
+  const options = { method, cache: "no-store", signal, headers: {} };
   if (body !== undefined) {
     options.headers["Content-Type"] = "application/json";
     options.body = JSON.stringify(body);
@@ -57,6 +58,7 @@ export function follow({ event, status, link, replay_ms, from = null }) {
   let told = "";
   let is_over = false;
   let abort = new AbortController();
+  let asking = new AbortController();
 
   function judge() {
     if (is_over) return;
@@ -123,8 +125,10 @@ export function follow({ event, status, link, replay_ms, from = null }) {
   async function poll() {
     while (!is_over) {
       const asked_at = performance.now();
+      const one = (asking = new AbortController());
+      const silence = setTimeout(() => one.abort(), ANSWER_MS_MAX);
       try {
-        const answer = await ask("/v1/status", { ms_max: ANSWER_MS_MAX });
+        const answer = await ask("/v1/status", { signal: one.signal });
         if (is_over) return;
         failures = 0;
         strange.poll = false;
@@ -137,6 +141,7 @@ export function follow({ event, status, link, replay_ms, from = null }) {
         strange.poll = error.status === 401 || error.status === 403;
         if (strange.poll) failures = 0;
       }
+      clearTimeout(silence);
       judge();
       await pause(POLL_MS);
     }
@@ -148,6 +153,7 @@ export function follow({ event, status, link, replay_ms, from = null }) {
     stop() {
       is_over = true;
       abort.abort();
+      asking.abort();
     },
   };
 }

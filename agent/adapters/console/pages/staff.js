@@ -196,6 +196,8 @@ function leave(why = "") {
 }
 
 async function sign_out() {
+  following?.stop(); // what it asked from here on would be refused
+  following = null;
   await ask("/v1/sign-out", { method: "POST", body: {} }).catch(() => null);
   leave();
 }
