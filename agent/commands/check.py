@@ -57,7 +57,13 @@ def _describe(config: Config) -> Iterator[str]:
     for pattern in config.codes.hospital_cards:
         yield f"cards     {pattern}"
     for step, kinds in sorted(config.policy.refuse.items()):
-        yield f"refused   {', '.join(sorted(kinds))} at {'every step' if step == '*' else f'step {step}'}"
+        yield f"refused   {', '.join(sorted(kinds))} at {_at(step)}"
+    for step, checks in sorted(config.policy.checked.items()):
+        yield f"checked   {', '.join(sorted(checks))} at {_at(step)}"
+
+
+def _at(step: str) -> str:
+    return "every step" if step == "*" else f"step {step}"
 
 
 def _source(scanner: ScannerSettings) -> str:

@@ -266,7 +266,12 @@ def _key(key: TrustedKey) -> dict[str, object]:
 
 
 def _step(step: Step) -> dict[str, object]:
-    return {"verified": sorted(step.verified), "provisional": sorted(step.provisional), "confirm": step.confirm}
+    return {
+        "verified": sorted(step.verified),
+        "provisional": sorted(step.provisional),
+        "checked": sorted(step.checked),
+        "confirm": step.confirm,
+    }
 
 
 def _print(shown: dict[str, object], content: Content) -> None:
@@ -296,6 +301,8 @@ def _print(shown: dict[str, object], content: Content) -> None:
         parts = [f"verified {' '.join(sorted(step.verified)) or '-'}"]
         if step.provisional:
             parts.append(f"provisional {' '.join(sorted(step.provisional))}")
+        if step.checked:
+            parts.append(f"checked {' '.join(sorted(step.checked))}")
         if step.confirm:
             parts.append(f"confirmed by the {step.confirm}")
         print(f"  {name}: {'; '.join(parts)}")

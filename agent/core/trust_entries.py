@@ -131,25 +131,45 @@ def _told_apart(keys: list[tuple[str, TrustedKey]], set_aside: list[str]) -> lis
         how = f"{KEYS_OF_ONE_ID_MAX} keys have this id before it"
         if not is_many:
             how = "this issuer has another key of this id before it, which counts"
-            if found[named[0]].spki == key.spki:
-                found[named[0]] = _narrowed(found[named[0]], key)
+        for at in named:
+            if (found[at].issuer, found[at].spki) == (key.issuer, key.spki):
+                found[at] = _narrowed(found[at], key)
                 how = "this key is there before, what both entries allow counts"
         set_aside.append(f"{place}.kid: {how} ({key.family} of {key.issuer})")
     return found
 
 
 def _narrowed(one: TrustedKey, other: TrustedKey) -> TrustedKey:
-    """Return a key with what both of its entries allow."""
-    is_for_nothing = bool(one.usage and other.usage) and not one.usage & other.usage
+    """Return a key with what both of its entries allow, which may be nothing.
+
+    One that signs certificates by the one and codes by the other is for neither.
+    """
+    not_before_s, not_after_s = max(one.not_before_s, other.not_before_s), min(one.not_after_s, other.not_after_s)
+    is_for_nothing = (
+        one.alg != other.alg
+        or (one.key is None) != (other.key is None)
+        or not _is_alike(one.certificate, other.certificate)
+        or not_after_s < not_before_s
+        or (bool(one.usage and other.usage) and not one.usage & other.usage)
+    )
     versions = [version for version in (one.crl_version, other.crl_version) if version is not None]
     return replace(
         one,
         usage=one.usage & other.usage if one.usage and other.usage else one.usage | other.usage,
-        not_before_s=max(one.not_before_s, other.not_before_s),
-        not_after_s=min(one.not_after_s, other.not_after_s),
+        not_before_s=not_before_s,
+        not_after_s=min(not_after_s, not_before_s - 1) if is_for_nothing else not_after_s,  # for a third entry, too
         key=None if is_for_nothing else one.key,
+        certificate=None if is_for_nothing else one.certificate or other.certificate,
         crl_version=max(versions, default=None),
     )
+
+
+def _is_alike(one: Certificate | None, other: Certificate | None) -> bool:
+    """Say whether two certificates of a key have it for the same; without one there is no limit."""
+    if one is None or other is None:
+        return True
+    said = [(each.is_authority, each.may_sign, each.usages, each.document_types) for each in (one, other)]
+    return said[0] == said[1]
 
 
 def _platform_key(entry: _KeyEntry, place: str, build_key: KeyBuilder) -> TrustedKey:

@@ -43,6 +43,8 @@ step = "payment"
 url = "https://platform.example"
 [policy.refuse]
 "*" = ["national.any"]
+[policy.checked]
+payment = ["time", "revocation"]
 """
     assert run_check(folder, config(folder, more=more)) == 0
     out, err = capsys.readouterr()
@@ -54,6 +56,7 @@ url = "https://platform.example"
         str(folder / "state"),
         "http://127.0.0.1:8765",
         "national.any at every step",
+        "checked   revocation, time at step payment",
         "agent.toml: ok",
     ):
         assert said in out

@@ -56,7 +56,9 @@ def test_show_prints_what_is_trusted_and_how_fresh_it_is(shown_state, capsys, af
     assert shown["revoked"] == 5
     assert shown["families"] == {"ehc": 1, "platform": 2}
     assert shown["policy_version"] == 3
-    assert shown["steps"]["dispensing"] == {"verified": ["ehc.dynamic"], "provisional": [], "confirm": "pharmacist"}
+    assert shown["steps"]["dispensing"] == {
+        "verified": ["ehc.dynamic"], "provisional": [], "checked": [], "confirm": "pharmacist",
+    }  # fmt: skip
     kids = [entry["kid"] for entry in ENTRIES]
     assert [key["kid"] for key in shown["keys"]] == kids
     assert shown["keys"][0] | {"kid": "-"} == {

@@ -80,6 +80,19 @@ def trust(config: Config) -> Sequence[Finding]:
             return [fault("trust", f"{age}: too old, nothing is accepted offline", do)]
 
 
+def policy(config: Config) -> Sequence[Finding]:
+    """Look whether the steps that this site narrows are steps of the signed policy: others change nothing."""
+    try:
+        _, _, content = read_current(config.state_directory / TRUST_FOLDER)
+    except TrustUnreadable:
+        return []
+    named = (config.policy.refuse.keys() | config.policy.checked.keys()) - {"*"}
+    if unknown := sorted(named - content.policy.steps.keys()):
+        wrong = f"the signed policy has no step {', '.join(unknown)}: what [policy] says of it does nothing"
+        return [warning("policy", wrong, f"its steps are {', '.join(content.policy.steps) or 'none'}")]
+    return []
+
+
 def sm2(availability: Callable[[], str | None] = availability) -> Sequence[Finding]:
     """Ask whether codes signed with SM2 can be verified on this machine."""
     if (why := availability()) is None:
