@@ -278,6 +278,15 @@ def test_keys_that_this_terminal_cannot_use_are_a_warning(tmp_path: Path) -> Non
     assert "1 keys are set aside" in said(service.trust(config))
 
 
+def test_a_step_that_the_signed_policy_does_not_have_is_a_warning(tmp_path: Path) -> None:
+    """`payments` for `payment` demands nothing of anybody."""
+    config = config_of(tmp_path, '[policy.checked]\n"*" = ["time"]\npayments = ["revocation"]\n')
+    assert service.policy(config) == []
+    publish_bundle(tmp_path / "trust", content())
+    assert "the signed policy has no step payments" in said(service.policy(config))
+    assert service.policy(config_of(tmp_path, '[policy.checked]\n"*" = ["time"]\n')) == []
+
+
 def test_sm2_is_a_finding_whether_or_not_it_is_built_in() -> None:
     assert [f.topic for f in service.sm2()] == ["SM2"]
     assert levels(service.sm2(lambda: None)) == ["ok"]

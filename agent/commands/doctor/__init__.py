@@ -77,6 +77,7 @@ def checks_of(path: Path, where: Machine) -> list[Check]:
         *scanners.checks_of(config, where, agent_of),
         of_files("state", partial(storage.state, config, where, user)),
         of_files("trust", partial(service.trust, config)),
+        of_files("policy", partial(service.policy, config)),
         Check("uplink http", partial(uplinks.http, config)),
         Check("uplink mqtt", partial(uplinks.broker, config)),
         Check("agent", partial(service.agent, config, where)),
