@@ -80,7 +80,7 @@ def _with_newest_lists(before: Imported, now: Imported) -> Imported:
 def _at_least(key: dict[str, Any], ctr: int, spoke: int) -> dict[str, Any]:
     """Return a key that speaks of no older list than the one it has, nor than it spoke of before.
 
-    Terminals ask for key and list to agree; a malformed list, which has no counter, must not open the way to an old one.
+    Terminals ask for key and list to agree; a malformed list, which has no counter, opens no way to an old one.
     """
     least = max(ctr, spoke) if spoke or "crl_version" in key else 0
     return key | {"crl_version": least} if key.get("crl_version", 0) < least else key

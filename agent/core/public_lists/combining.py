@@ -88,13 +88,13 @@ def _refuse_older(existing: dict[str, Any], intake: Intake) -> None:
     for entry in intake.revocations:
         have = max(ctrs.get(_name(entry), 0), spoken.get(_name(entry), 0))
         if _is_counted(entry) and entry["ctr"] < have:
-            detail = f"ctr {entry['ctr']}, and {have} was there before, so what is there stays; --older-lists takes this"
+            detail = f"ctr {entry['ctr']}, and {have} was there before, so that stays; --older-lists takes this one"
             intake.refuse("combined", EntryRefused("ctr-older", detail), entry["issuer"], bytes.fromhex(entry["kid"]))
         else:
             newest.append(entry)
             ctrs.pop(_name(entry), None)
     intake.revocations[:] = newest
-    # The key goes with the list that stays: terminals ask for both to agree. What it spoke of before it does not forget,
+    # The key goes with the list that stays: terminals ask for both to agree. It does not forget what it spoke of,
     # or a malformed list, which has no counter, would open the way to an old one.
     for entry in intake.entries:
         spoke = spoken.get(_name(entry), 0)

@@ -120,7 +120,8 @@ def test_a_list_of_revoked_cards_stays_while_another_source_has_its_key():
 def at_version(number, *crls, **choices):
     """Return an import whose key speaks of the list with that counter."""
     one = intake(source="jwks", **choices)
-    smart.read_directory(vci_snapshot({ISSUER: ([jwk_of(ec_key("issuer"), **({} if number is None else {"crlVersion": number}))], list(crls))}), one)
+    said = {} if number is None else {"crlVersion": number}
+    smart.read_directory(vci_snapshot({ISSUER: ([jwk_of(ec_key("issuer"), **said)], list(crls))}), one)
     return one
 
 
