@@ -55,12 +55,12 @@ def _with_newest_lists(before: Imported, now: Imported) -> Imported:
     lists, refused = list[dict[str, Any]](), list(now.refused)
     for entry in now.revocations:
         last = old.pop(_name(entry), None)
-        have = last["ctr"] if last is not None and last["method"] == entry["method"] else 0
-        have = max(have, spoken.get(_name(entry), 0)) if entry["method"] == METHOD else have
-        if entry["ctr"] < have:
+        least = last["ctr"] if last is not None and last["method"] == entry["method"] else 0
+        least = max(least, spoken.get(_name(entry), 0)) if entry["method"] == METHOD else least
+        if entry["ctr"] < least:
             refused.append(
                 f"card revocation list of key {entry['kid']} of {entry['issuer']}: ctr {entry['ctr']} is older than "
-                f"{have}, so what is there stays; --older-lists takes it"
+                f"{least}, so what is there stays; --older-lists takes it"
             )
             lists += [last] if last is not None else []
         else:

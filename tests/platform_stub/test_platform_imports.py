@@ -320,6 +320,14 @@ def test_a_malformed_card_revocation_list_does_not_open_the_way_to_an_old_one(pl
     assert [entry["ctr"] for entry in now.revocations] == [6]
 
 
+def test_the_list_of_one_key_says_nothing_of_another_s_that_is_missing(platform):
+    repository = Repository(Layout(platform))
+    other, lists = {"issuer": "https://b.example"}, [REVOCATIONS, REVOCATIONS | {"issuer": "https://b.example"}]
+    repository.take(file(SHC, SHC | other, revocations=lists), None, NOW_S)
+    _, _, now = repository.take(file(SHC, SHC | other, revocations=lists[:1]), None, NOW_S)
+    assert list(now.revocations) == lists
+
+
 @pytest.mark.parametrize("newer", [(REVOCATIONS | {"ctr": 4, "rids": []},), ()])
 def test_a_card_revocation_list_goes_back_only_where_that_is_asked_for(platform, tmp_path, capsys, newer):
     (tmp_path / "first").write_bytes(file(SHC, revocations=[REVOCATIONS | {"ctr": 5}]))
