@@ -8,7 +8,6 @@ import base64
 import hashlib
 import json
 import logging
-import tomllib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,10 +28,10 @@ from platform_stub.files import write_file
 from platform_stub.issuing import imported
 from platform_stub.issuing.following import follow
 from platform_stub.issuing.imported import PREFIX_BYTES, Imported, ImportInvalid
+from platform_stub.issuing.policy import PolicyInvalid, require_policy
 from platform_stub.layout import Layout, LayoutInvalid
 
 TRUST_LIST, REVOKED, POLICY = "trust-list.json", "revoked.bin", "policy.toml"
-POLICY_BYTES_MAX = 65_536
 LONG = timedelta(days=3_650)  # demo: nobody re-signs these by hand
 TIMESTAMP_LIFE = timedelta(days=1)
 TIMESTAMP_RENEWED_BEFORE = timedelta(hours=12)
@@ -207,11 +206,9 @@ class Repository:
     def _read_policy(self) -> bytes:
         try:
             data = self._layout.policy.read_bytes()
-            tomllib.loads(data.decode("utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            require_policy(data)
+        except (OSError, PolicyInvalid) as error:
             raise LayoutInvalid(f"{self._layout.policy}: {error}") from error
-        if len(data) > POLICY_BYTES_MAX:
-            raise LayoutInvalid(f"{self._layout.policy}: more than {POLICY_BYTES_MAX} bytes")
         return data
 
     def _read_imported(self) -> Imported:
