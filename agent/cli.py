@@ -55,7 +55,9 @@ def _main(arguments: list[str]) -> int:
     if chosen == "run":
         status: int = (args := parser.parse_args(arguments)).run(args)
         return status
-    if sys.stdout is None:  # started with its output closed (`>&-`): what is said goes nowhere
+    if sys.stdin is None:  # started with its input closed (`<&-`): there is none
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115
+    if sys.stdout is None:  # likewise (`>&-`): what is said goes nowhere
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     if sys.stderr is None:  # and not, for want of it, among the output
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115

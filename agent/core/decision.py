@@ -197,7 +197,7 @@ def _judge(verdict: Verdict, step_name: str, trust: Trust | None, now: Interval)
             answer, reason = Answer.PROVISIONAL, verdict.reason
     if answer is Answer.REFUSE:
         return answer, reason
-    if not step.checked.isdisjoint(verdict.unchecked):
+    if not step.checked.isdisjoint(verdict.unchecked) or ("online" in step.checked and _is_unsettled(verdict)):
         return Answer.REFUSE, "policy.unchecked"
     match trust.freshness(now):
         case Freshness.ONLINE_ONLY:
@@ -209,6 +209,11 @@ def _judge(verdict: Verdict, step_name: str, trust: Trust | None, now: Interval)
     if "time" in verdict.unchecked and answer is Answer.ACCEPT:
         answer, reason = Answer.PROVISIONAL, "policy.time-uncertain"
     return answer, reason
+
+
+def _is_unsettled(verdict: Verdict) -> bool:
+    """Say whether the platform's word is missing, be it that nobody asked: a site that asks nobody loosens nothing."""
+    return verdict.outcome is Outcome.UNVERIFIABLE and verdict.needs_online
 
 
 def _accept(verdict: Verdict, kinds: frozenset[str]) -> tuple[Answer, str]:

@@ -169,8 +169,9 @@ def _told_apart(keys: list[tuple[str, TrustedKey]], set_aside: list[str]) -> lis
         is_many = key.family == "hcert"
         named = places[(key.family, key.key_id.hex()) if is_many else (key.family, key.issuer, key.key_id.hex())]
         same = [n for n in named if _is_same(found[n], key)] if key.family in CREDENTIAL_FAMILIES else []
+        for n in same:
+            found[n] = _narrowed(found[n], key)
         if same:
-            found[same[0]] = _narrowed(found[same[0]], key)
             how = "this key is there before, what both entries allow counts"
         elif key.family not in CREDENTIAL_FAMILIES or len(named) < (KEYS_OF_ONE_ID_MAX if is_many else 1):
             named.append(len(found))
@@ -205,18 +206,36 @@ def _says(certificate: Certificate) -> tuple[object, ...]:
 
 
 def _narrowed(one: TrustedKey, other: TrustedKey) -> TrustedKey:
-    """Return a key with what both of its entries allow."""
-    is_for_nothing = bool(one.usage and other.usage) and not one.usage & other.usage
+    """Return a key with what both of its entries allow, which may be nothing.
+
+    One that signs certificates by the one and codes by the other is for neither.
+    """
+    not_before_s, not_after_s = max(one.not_before_s, other.not_before_s), min(one.not_after_s, other.not_after_s)
+    is_for_nothing = (
+        one.alg != other.alg
+        or (one.key is None) != (other.key is None)
+        or not _is_alike(one.certificate, other.certificate)
+        or not_after_s < not_before_s
+        or (bool(one.usage and other.usage) and not one.usage & other.usage)
+    )
     versions = [version for version in (one.crl_version, other.crl_version) if version is not None]
     return replace(
         one,
         usage=one.usage & other.usage if one.usage and other.usage else one.usage | other.usage,
-        not_before_s=max(one.not_before_s, other.not_before_s),
-        not_after_s=min(one.not_after_s, other.not_after_s),
-        key=None if is_for_nothing or other.key is None else one.key,
-        certificate=one.certificate or other.certificate,
+        not_before_s=not_before_s,
+        not_after_s=min(not_after_s, not_before_s - 1) if is_for_nothing else not_after_s,  # for a third entry, too
+        key=None if is_for_nothing else one.key,
+        certificate=None if is_for_nothing else one.certificate or other.certificate,
         crl_version=max(versions, default=None),
     )
+
+
+def _is_alike(one: Certificate | None, other: Certificate | None) -> bool:
+    """Say whether two certificates of a key have it for the same; without one there is no limit."""
+    if one is None or other is None:
+        return True
+    said = [(each.is_authority, each.may_sign, each.usages, each.document_types) for each in (one, other)]
+    return said[0] == said[1]
 
 
 def _platform_key(entry: _KeyEntry, place: str, build_key: KeyBuilder) -> TrustedKey:

@@ -11,6 +11,8 @@ from typing import Any
 from platform_stub.issuing.imported import Imported, ImportInvalid
 
 REFUSED_SHOWN_MAX = 50
+METHOD = "rid"
+"""The one kind of card revocation list there is: a malformed one, which refuses all cards, has another."""
 
 
 def follow(before: Imported, now: Imported, *, withdraws: bool = False, takes_older: bool = False) -> Imported:
@@ -61,15 +63,18 @@ def _sources_gone(before: Imported, now: Imported) -> Counter[str]:
 def _with_newest_lists(before: Imported, now: Imported) -> Imported:
     """Keep a card revocation list of before where the file has an older one for the same key, or none."""
     have, old = {_name(entry) for entry in now.keys}, {_name(entry): entry for entry in before.revocations}
+    spoken = {_name(key): key.get("crl_version", 0) for key in before.keys}
     lists, refused = list[dict[str, Any]](), list(now.refused)
     for entry in now.revocations:
-        last = old.pop(_name(entry), entry)
-        if entry["method"] == last["method"] and entry["ctr"] < last["ctr"]:
+        last = old.pop(_name(entry), None)
+        least = last["ctr"] if last is not None and last["method"] == entry["method"] else 0
+        least = max(least, spoken.get(_name(entry), 0)) if entry["method"] == METHOD else least
+        if entry["ctr"] < least:
             refused.append(
                 f"card revocation list of key {entry['kid']} of {entry['issuer']}: ctr {entry['ctr']} is older than "
-                f"{last['ctr']}, which stays; --older-lists takes it"
+                f"{least}, so what is there stays; --older-lists takes it"
             )
-            lists.append(last)
+            lists += [last] if last is not None else []
         else:
             lists.append(entry)
     kept = [entry for name, entry in old.items() if name in have]
@@ -80,13 +85,17 @@ def _with_newest_lists(before: Imported, now: Imported) -> Imported:
     ]
     lists += kept
     ctrs = {_name(entry): entry["ctr"] for entry in lists}
-    keys = tuple(_at_least(key, ctrs.get(_name(key), 0)) for key in now.keys)
+    keys = tuple(_at_least(key, ctrs.get(_name(key), 0), spoken.get(_name(key), 0)) for key in now.keys)
     return replace(now, keys=keys, revocations=tuple(lists), refused=tuple(refused))
 
 
-def _at_least(key: dict[str, Any], ctr: int) -> dict[str, Any]:
-    """Return a key that speaks of no older list than the one it has: terminals ask for both to agree."""
-    return key | {"crl_version": ctr} if key.get("crl_version", ctr) < ctr else key
+def _at_least(key: dict[str, Any], ctr: int, spoke: int) -> dict[str, Any]:
+    """Return a key that speaks of no older list than the one it has, nor than it spoke of before.
+
+    Terminals ask for key and list to agree; a malformed list, which has no counter, opens no way to an old one.
+    """
+    least = max(ctr, spoke) if spoke or "crl_version" in key else 0
+    return key | {"crl_version": least} if key.get("crl_version", 0) < least else key
 
 
 def _source(key: dict[str, Any]) -> str:

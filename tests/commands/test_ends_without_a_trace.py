@@ -150,3 +150,9 @@ def test_verify_without_standard_error_keeps_what_it_says_out_of_the_verdicts(ve
     done = subprocess.run(command, input=LINE, stdout=subprocess.PIPE, check=False, timeout=ENDS_S)
     assert [json.loads(line)["reason"] for line in done.stdout.splitlines()] == ["family.unknown"]
     assert done.returncode == 0
+
+
+def test_verify_with_its_input_closed_finds_nothing_in_it(verify: list[str]) -> None:
+    command = ["sh", "-c", 'exec "$@" <&-', "sh", sys.executable, "-m", *verify]
+    done = subprocess.run(command, capture_output=True, env=ENVIRONMENT, timeout=ENDS_S, check=False)
+    assert (done.returncode, done.stdout) == (0, b""), done.stderr

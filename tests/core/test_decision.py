@@ -2,10 +2,11 @@
 
 import dataclasses
 
+import msgspec
 import pytest
 
 from agent.core.codes.replay import item_replay_id
-from agent.core.decision import CLAIMS_MAX, ITEM_CLAIMS_MAX, Answer, History, ReplayClaim, decide
+from agent.core.decision import CLAIMS_MAX, ITEM_CLAIMS_MAX, Answer, History, ReplayClaim, decide, is_worth_asking
 from agent.core.steps import parse_policy
 from agent.core.time_interval import Interval
 from agent.core.trust_list import Trust, TrustList
@@ -236,3 +237,17 @@ def test_what_a_step_needs_checked_holds_for_provisional_answers_too():
     assert decide(NATIONAL, "registration", trust, History(), NOW).answer is Answer.PROVISIONAL
     assert decide(vague, "registration", trust, History(), NOW).reason == "policy.unchecked"
     assert decide(vague, "dispensing", trust, History(), NOW).reason != "policy.unchecked"
+
+
+def test_a_site_that_asks_nobody_loosens_nothing_of_what_the_platform_has_to_settle():
+    """Without a platform to ask no verdict says that it was not asked."""
+    step = b'[steps.registration]\nverified = ["national.any"]\nprovisional = ["national.any", "gs1.any"]\n'
+    policy = parse_policy(b'format = "scanward-policy-1"\nversion = 1\n' + step + b'checked = ["online"]')
+    trust = dataclasses.replace(TRUST, policy=policy)
+    unasked = msgspec.structs.replace(NATIONAL, needs_online=True)
+    assert decide(unasked, "registration", trust, History(), NOW).reason == "policy.unchecked"
+    assert is_worth_asking(unasked, "registration", trust, History(), NOW)
+    genuine = msgspec.structs.replace(unasked, outcome=Outcome.VERIFIED, needs_online=False)
+    assert decide(genuine, "registration", trust, History(), NOW).answer is Answer.ACCEPT
+    package = Verdict("gs1", Outcome.UNVERIFIABLE, "family.no-offline-proof", Claims(item="01"))
+    assert decide(package, "registration", trust, History(), NOW).answer is Answer.PROVISIONAL

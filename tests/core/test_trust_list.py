@@ -14,8 +14,15 @@ from agent.adapters.keys.verification import build_key, read_certificate
 from agent.core.formats.jwk import thumbprint
 from agent.core.revocation import REVOKED_BYTES_MAX, RevocationsInvalid, parse_revoked
 from agent.core.trust_entries import parse_trust_list
-from agent.core.trust_list import TRUST_LIST_BYTES_MAX, AlgorithmUnavailable, TrustListInvalid, VerificationKey
+from agent.core.trust_list import (
+    TRUST_LIST_BYTES_MAX,
+    AlgorithmUnavailable,
+    TrustedKey,
+    TrustListInvalid,
+    VerificationKey,
+)
 from fakes.altered import altered
+from fakes.asia_issuers import Authority, ec_key, entry_of
 from fakes.ehc_issuer import EhcIssuer, trust_list_file
 
 ES256, EDDSA = EhcIssuer(), EhcIssuer("EdDSA")
@@ -303,3 +310,50 @@ def test_a_family_that_is_not_known_may_have_as_many_keys_of_an_id_as_it_likes(s
 def test_a_key_of_the_platform_that_stands_there_twice_refuses_the_list() -> None:
     with pytest.raises(TrustListInvalid, match="twice"):
         parse_trust_list(trust_list_file(ES256.entry(), ES256.entry()), build_key, sets_aside=True)
+
+
+CSCA = Authority()
+SIGNER = entry_of(CSCA.certify(ec_key("a signer")))
+
+
+def narrowed(*entries: dict[str, Any]) -> TrustedKey:
+    named = {"issuer": "UTO", "kid": "aa" * 8}
+    data = trust_list_file(*(entry | named for entry in entries))
+    (key,) = parse_trust_list(data, build_key, read_certificate, sets_aside=True).keys
+    return key
+
+
+def bare(entry: dict[str, Any], **changed: Any) -> dict[str, Any]:
+    """Return an entry with the key of a certificate instead of the certificate."""
+    spki = base64.b64encode(read_certificate(base64.b64decode(entry["x5c"][0])).spki).decode()
+    return {name: value for name, value in entry.items() if name != "x5c"} | {"spki": spki} | changed
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_an_authority_that_also_stands_there_as_a_signer_is_neither(turn: int) -> None:
+    entries = [CSCA.entry(), bare(CSCA.entry())][::turn]
+    assert narrowed(*entries[:1]).key is None or narrowed(*entries[:1]).certificate is None
+    for third in ([], [CSCA.entry()], [bare(CSCA.entry())]):
+        key = narrowed(*entries, *third)
+        assert (key.key, key.certificate) == (None, None)
+
+
+def test_a_signer_that_stands_there_without_its_certificate_keeps_the_limits_of_it() -> None:
+    for entries in ([SIGNER, bare(SIGNER)], [bare(SIGNER), SIGNER]):
+        key = narrowed(*entries)
+        assert key.key is not None
+        assert key.certificate is not None
+
+
+def test_dates_that_do_not_meet_leave_nothing() -> None:
+    one = bare(SIGNER, family="aadhaar", not_after="2026-01-01T00:00:00Z")
+    two = bare(SIGNER, family="aadhaar", not_before="2027-01-01T00:00:00Z")
+    assert narrowed(one, two).key is None
+
+
+def test_a_ninth_entry_of_a_key_that_is_among_the_eight_narrows_it() -> None:
+    entries = [of_cards(family="hcert", kid="aa" * 8, issuer=f"X{n}") for n in range(8)]
+    ninth = entries[2] | {"not_after": "2027-01-01T00:00:00Z"}
+    trust_list = parse_trust_list(trust_list_file(*entries, ninth), build_key, sets_aside=True)
+    assert [key.issuer for key in trust_list.keys if key.not_after_s == 1_798_761_600] == ["X2"]
+    assert len(trust_list.keys) == 8

@@ -307,6 +307,27 @@ def test_a_key_that_speaks_of_an_older_list_goes_with_the_one_that_stays(platfor
     assert json.loads(published(platform)[0])["keys"][-1] == SHC | {"crl_version": 5}
 
 
+@pytest.mark.parametrize("key", [SHC | {"crl_version": 1}, SHC])
+def test_a_malformed_card_revocation_list_does_not_open_the_way_to_an_old_one(platform, key):
+    repository = Repository(Layout(platform))
+    repository.take(file(SHC | {"crl_version": 5}, revocations=[REVOCATIONS | {"ctr": 5}]), None, NOW_S)
+    repository.take(file(SHC | {"crl_version": 5}, revocations=[REVOCATIONS | {"ctr": "?"}]), None, NOW_S)
+    _, _, now, _ = repository.take(file(key, revocations=[REVOCATIONS | {"ctr": 1}]), None, NOW_S)
+    assert "ctr 1 is older than 5" in now.refused[0]
+    assert [entry["method"] for entry in now.revocations] == ["malformed"]
+    assert now.keys == (SHC | {"crl_version": 5},)
+    _, _, now, _ = repository.take(file(SHC | {"crl_version": 6}, revocations=[REVOCATIONS | {"ctr": 6}]), None, NOW_S)
+    assert [entry["ctr"] for entry in now.revocations] == [6]
+
+
+def test_the_list_of_one_key_says_nothing_of_another_s_that_is_missing(platform):
+    repository = Repository(Layout(platform))
+    other, lists = {"issuer": "https://b.example"}, [REVOCATIONS, REVOCATIONS | {"issuer": "https://b.example"}]
+    repository.take(file(SHC, SHC | other, revocations=lists), None, NOW_S)
+    _, _, now, _ = repository.take(file(SHC, SHC | other, revocations=lists[:1]), None, NOW_S)
+    assert list(now.revocations) == lists
+
+
 @pytest.mark.parametrize("newer", [(REVOCATIONS | {"ctr": 4, "rids": []},), ()])
 def test_a_card_revocation_list_goes_back_only_where_that_is_asked_for(platform, tmp_path, capsys, newer):
     (tmp_path / "first").write_bytes(file(SHC, revocations=[REVOCATIONS | {"ctr": 5}]))

@@ -49,7 +49,7 @@ def read_existing(data: bytes) -> dict[str, Any]:
 def combine(existing: dict[str, Any], intake: Intake) -> Combined:
     """Put what was taken into a list read by `read_existing`, or into {}; refuse what would not fit beside the rest."""
     if not intake.choices.takes_older_lists:
-        _refuse_older(existing.get("revocations", []), intake)
+        _refuse_older(existing, intake)
     taken = {_key(entry) for entry in intake.entries}
     listed = {_name(entry) for entry in intake.revocations}
     before = existing.get("keys", [])
@@ -80,22 +80,27 @@ def _is_named(entry: dict[str, Any]) -> bool:
     return all(part is None or isinstance(part, str) for part in (*_name(entry), entry.get("spki"), *first))
 
 
-def _refuse_older(before: list[dict[str, Any]], intake: Intake) -> None:
+def _refuse_older(existing: dict[str, Any], intake: Intake) -> None:
     """Refuse lists of revoked cards that their issuer has replaced since: what it had before stays."""
-    ctrs = {_name(entry): entry["ctr"] for entry in before if _is_counted(entry)}
+    ctrs = {_name(entry): entry["ctr"] for entry in existing.get("revocations", []) if _is_counted(entry)}
+    spoken = {_name(key): key["crl_version"] for key in existing.get("keys", []) if type(key.get("crl_version")) is int}
     newest = list[dict[str, Any]]()
     for entry in intake.revocations:
-        have = ctrs.get(_name(entry), 0)
+        have = max(ctrs.get(_name(entry), 0), spoken.get(_name(entry), 0))
         if _is_counted(entry) and entry["ctr"] < have:
-            detail = f"ctr {entry['ctr']}, and a list with {have} is there, which stays; --older-lists takes this one"
+            detail = f"ctr {entry['ctr']}, and {have} was there before, so that stays; --older-lists takes this one"
             intake.refuse("combined", EntryRefused("ctr-older", detail), entry["issuer"], bytes.fromhex(entry["kid"]))
         else:
             newest.append(entry)
             ctrs.pop(_name(entry), None)
     intake.revocations[:] = newest
-    for entry in intake.entries:  # the key goes with the list that stays: terminals ask for both to agree
-        if "crl_version" in entry and entry["crl_version"] < ctrs.get(_name(entry), 0):
-            entry["crl_version"] = ctrs[_name(entry)]
+    # The key goes with the list that stays: terminals ask for both to agree. It does not forget what it spoke of,
+    # or a malformed list, which has no counter, would open the way to an old one.
+    for entry in intake.entries:
+        spoke = spoken.get(_name(entry), 0)
+        least = max(ctrs.get(_name(entry), 0), spoke) if spoke or "crl_version" in entry else 0
+        if entry.get("crl_version", 0) < least:
+            entry["crl_version"] = least
 
 
 def _is_counted(entry: dict[str, Any]) -> bool:

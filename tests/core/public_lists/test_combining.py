@@ -120,7 +120,8 @@ def test_a_list_of_revoked_cards_stays_while_another_source_has_its_key():
 def at_version(number, *crls, **choices):
     """Return an import whose key speaks of the list with that counter."""
     one = intake(source="jwks", **choices)
-    smart.read_directory(vci_snapshot({ISSUER: ([jwk_of(ec_key("issuer"), crlVersion=number)], list(crls))}), one)
+    said = {} if number is None else {"crlVersion": number}
+    smart.read_directory(vci_snapshot({ISSUER: ([jwk_of(ec_key("issuer"), **said)], list(crls))}), one)
     return one
 
 
@@ -148,10 +149,18 @@ def test_an_older_list_of_revoked_cards_is_taken_where_that_is_asked_for():
     assert (refused(asked), [key.crl_version for key in parsed(value).keys]) == ([], [4])
 
 
-def test_a_malformed_list_counts_as_none_that_was_newer():
+def test_a_malformed_list_does_not_open_the_way_to_an_old_one():
+    """It has no counter, but the key spoke of one, and does so still where its own set no longer says it."""
     broken = combine({}, at_version(5, crl(JWK, ["#"], ctr=5))).value
     assert [entry["method"] for entry in broken["revocations"]] == ["malformed"]
-    assert combine(broken, at_version(1, crl(JWK, ["a"], ctr=1))).value["revocations"][0]["ctr"] == 1
+    for older in (at_version(1, crl(JWK, ["a"], ctr=1)), at_version(None, crl(JWK, ["a"], ctr=1))):
+        value = combine(broken, older).value
+        assert refused(older) == [("combined", "ctr-older")]
+        assert (value["revocations"], value["keys"]) == (broken["revocations"], broken["keys"])
+    mended = combine(broken, at_version(5, crl(JWK, ["a"], ctr=5))).value
+    assert [entry["ctr"] for entry in mended["revocations"]] == [5]
+    asked = at_version(1, crl(JWK, ["a"], ctr=1), takes_older_lists=True)
+    assert combine(broken, asked).value["revocations"][0]["ctr"] == 1
 
 
 def test_a_key_doubled_in_the_list_that_is_there_is_taken_out_by_name_and_the_import_goes_on():
