@@ -182,14 +182,17 @@ def _told_apart(keys: list[tuple[str, TrustedKey]], set_aside: list[str]) -> lis
         else:
             how = "this issuer has another key of this id before it, which counts"
         set_aside.append(f"{place}.kid: {how} ({key.family} of {key.issuer})")
+    for _, key in keys:  # one without a certificate limits those with one that came after it, too
+        for n in places[key.family, key.key_id.hex()] if key.family == "hcert" and key.certificate is None else ():
+            if found[n] is not key and _is_same(found[n], key):
+                found[n] = _narrowed(found[n], key)
     return found
 
 
 def _is_same(one: TrustedKey, other: TrustedKey) -> bool:
     """Say whether two entries of one name are of one key.
 
-    hcert's entries may differ in more: another issuer's word, another algorithm and a renewed certificate each stand
-    for themselves.
+    hcert's may differ in more: another issuer's word, algorithm or renewed certificate stands for itself.
     """
     if one.spki != other.spki:
         return False
@@ -199,9 +202,8 @@ def _is_same(one: TrustedKey, other: TrustedKey) -> bool:
     return (one.issuer, one.alg) == (other.issuer, other.alg) and len(certificates) <= 1
 
 
-def _says(certificate: Certificate) -> tuple[object, ...]:
+def _says(of: Certificate) -> tuple[object, ...]:
     """Return what of a certificate limits an hcert key."""
-    of = certificate
     return of.not_before_s, of.not_after_s, of.usages, of.may_sign, of.is_authority, of.country
 
 
@@ -225,7 +227,8 @@ def _narrowed(one: TrustedKey, other: TrustedKey) -> TrustedKey:
         not_before_s=not_before_s,
         not_after_s=min(not_after_s, not_before_s - 1) if is_for_nothing else not_after_s,  # for a third entry, too
         key=None if is_for_nothing else one.key,
-        certificate=None if is_for_nothing else one.certificate or other.certificate,
+        # an hcert key verifies nothing without its key, and is told by its certificate from a renewed one
+        certificate=None if is_for_nothing and one.family != "hcert" else one.certificate or other.certificate,
         crl_version=max(versions, default=None),
     )
 

@@ -1,6 +1,7 @@
 """Entries of a terminal's trust list that are malformed or of one key: what is set aside, and what refuses the list."""
 
 import json
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -141,6 +142,33 @@ def test_what_a_certificate_of_one_entry_says_is_not_lost_whichever_is_first() -
         assert key.certificate is not None
         assert key.certificate.usages == {TESTS}
         assert key.not_after_s == key.certificate.not_after_s
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_an_entry_without_a_certificate_limits_each_certificate_of_its_key_whichever_is_first(
+    order: tuple[int, ...],
+) -> None:
+    entries = [
+        HEALTH.entry(not_after="2027-01-01T00:00:00Z", usage=["t"]),
+        *[HEALTH.entry(spki=None, x5c=[HEALTH.certificate(usage)]) for usage in (TESTS, VACCINATIONS)],
+    ]
+    keys = parsed(*[entries[n] for n in order]).find_all("hcert", HEALTH.kid)
+    assert {(next(iter(key.certificate.usages)), *key.usage) for key in keys if key.certificate is not None} == {
+        (TESTS, "t"),
+        (VACCINATIONS, "t"),
+    }
+    assert {key.not_after_s for key in keys} == {1_798_761_600}
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_a_certificate_of_which_nothing_is_left_takes_no_renewed_one_with_it(order: tuple[int, ...]) -> None:
+    old, renewed = [HEALTH.entry(spki=None, x5c=[HEALTH.certificate(usage)]) for usage in (TESTS, VACCINATIONS)]
+    entries = [old | {"usage": ["t"]}, old | {"usage": ["v"]}, renewed]
+    keys = parsed(*[entries[n] for n in order]).find_all("hcert", HEALTH.kid)
+    assert {(key.certificate.usages, key.key is None) for key in keys if key.certificate is not None} == {
+        (frozenset({TESTS}), True),
+        (frozenset({VACCINATIONS}), False),
+    }
 
 
 def test_another_certificate_issuer_or_key_of_the_same_hcert_id_stands_for_itself() -> None:
