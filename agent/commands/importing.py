@@ -1,7 +1,8 @@
 """`scanward trust import`: public trust lists into an unsigned trust-list.json, for whoever keeps a terminal's list.
 
 The law: every entry is taken or named as refused; a file that cannot be read, or of which nothing is taken, changes
-nothing. Exit status: 0 when something was taken, 1 when nothing was, 2 for usage. Publishing is the platform's work.
+nothing. Exit status: 0 when something was taken, 1 when nothing was or the report could not be written, 2 for usage.
+Publishing is the platform's work.
 """
 
 import argparse
@@ -65,8 +66,14 @@ def run(args: argparse.Namespace) -> int:
     except (InputUnreadable, ListUnreadable, TrustListInvalid, RevocationsInvalid, OSError) as error:
         print(f"scanward: {error}; nothing was written", file=sys.stderr)
         return 1
+    status = 0
+    try:
+        _write_report(args, intake, combined)
+    except OSError as error:
+        print(f"scanward: {args.report}: {error.strerror}: the report was not written, all else was", file=sys.stderr)
+        status = 1
     _tell(args, intake, combined)
-    return 0
+    return status
 
 
 def _require_fit(args: argparse.Namespace) -> None:
@@ -180,6 +187,7 @@ def _write_revoked(args: argparse.Namespace, intake: Intake) -> None:
 
 def _require_taken(args: argparse.Namespace, intake: Intake, out: Path) -> None:
     if not intake.accepted:
+        _write_report(args, intake, None)
         _tell(args, intake, None)
         raise NothingTaken(f"nothing could be taken, so {out} was not written")
 
@@ -202,8 +210,6 @@ def _write_file(path: Path, data: bytes) -> None:
 
 def _tell(args: argparse.Namespace, intake: Intake, combined: Combined | None) -> None:
     report = _report(args, intake, combined)
-    if args.report is not None:
-        _write_file(args.report, (json.dumps(report, ensure_ascii=False, indent=1) + "\n").encode())
     if args.json:
         print(json.dumps(report, ensure_ascii=False, indent=1))
         return
@@ -223,6 +229,12 @@ def _tell(args: argparse.Namespace, intake: Intake, combined: Combined | None) -
         print(f"  and {len(intake.refused) - REFUSED_SHOWN_MAX} more: see --report FILE or --json")
     if not intake.is_signature_checked:
         print(NOT_CHECKED)
+
+
+def _write_report(args: argparse.Namespace, intake: Intake, combined: Combined | None) -> None:
+    if args.report is not None:
+        report = _report(args, intake, combined)
+        _write_file(args.report, (json.dumps(report, ensure_ascii=False, indent=1) + "\n").encode())
 
 
 def _report(args: argparse.Namespace, intake: Intake, combined: Combined | None) -> dict[str, Any]:

@@ -118,6 +118,8 @@ class Repository:
                 parsed = imported.parse_imported(keys_file)
                 now = follow(before, parsed, withdraws=withdraws, takes_older=takes_older)
             self._read_policy()  # one that cannot be signed is told before anything changes
+            with self._layout.locked("repository"):
+                keys.make_missing(self._layout.keys)  # the list's length is taken with all keys
             if revoked is not None:
                 prefixes = _prefixes(imported.parse_prefixes(revoked))
                 unrevoked = follow_revoked(others - own, prefixes, unrevokes=unrevokes)

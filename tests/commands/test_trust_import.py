@@ -95,6 +95,15 @@ def test_what_is_refused_is_told_by_place_and_reason(run, tmp_path):
     assert report["refused"][0] | {"detail": ""} == {"place": "[1]", "reason": "no-kid", "detail": "", "issuer": "XA"}
 
 
+def test_a_report_that_cannot_be_written_does_not_hide_that_the_list_was(run, tmp_path):
+    into = ("--out", "@list", "--report", "@nowhere/report")
+    status, out, error = run("--from", "@a", "--format", "dcc", *into, a=[gateway_entry(DER)])
+    assert status == 1
+    assert "1 taken (1 hcert)" in out
+    assert "nowhere/report: No such file or directory: the report was not written, all else was" in error
+    assert len(read(tmp_path / "list").keys) == 1
+
+
 def test_the_report_is_printed_for_programs(run):
     status, out, _ = run("--from", "@a", "--format", "dcc", "--out", "@list", "--json", a=[gateway_entry(DER)])
     assert status == 0

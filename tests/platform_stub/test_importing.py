@@ -72,6 +72,12 @@ def test_what_the_platform_itself_revokes_does_not_go_with_a_file(platform):
     assert published(platform)[1] == ONE + TWO
 
 
+def test_an_import_into_the_directory_of_an_earlier_version_makes_the_keys_that_it_lacks(platform):
+    (platform / "keys" / "commands.pem").unlink()
+    assert Repository(Layout(platform)).take(None, ONE, NOW_S).version == 2
+    assert published(platform) == (2, ONE)
+
+
 def test_a_withdrawal_says_how_many_revocations_are_gone(platform, capsys):
     Repository(Layout(platform)).take(None, ONE + TWO, NOW_S)
     assert cli.main(["import", str(platform), "--withdraw"]) == 0
