@@ -235,6 +235,8 @@ def _signer(
             reason = reason or refused
             continue
         return trusted, claims
+    if reason is None and all(trusted.not_after_s < trusted.not_before_s for trusted in candidates):
+        reason = Refused("key.usage", _unproven(envelope, said), detail="the trust list's entries leave it nothing")
     if reason is None and all(trusted.key is None for trusted in candidates):
         name = f"key.{envelope.alg.lower()}-unavailable"
         reason = Refused(name, _unproven(envelope, said), detail="this machine lacks the algorithm")

@@ -246,6 +246,9 @@ def _signer(seal: Seal, claims: Claims, trust: Trust | None) -> Signer:
         if entry.key is not None and entry.alg == "ES256" and entry.spki in seal.certificate:
             key_id = _key_id(entry.spki)
             return Signer(entry, entry.key, key_id, replace(entry, key_id=key_id), entry.certificate)
+        if entry.key is None and entry.certificate is None and entry.spki in seal.certificate:
+            # Two entries of it that leave nothing: no authority makes more of it than one of them alone would.
+            raise Refused("key.usage", claims, detail="what the trust list's entries of this key leave is nothing")
     why = "none of the issuer's keys, and no authority of its own"
     certified = ((entry, entry.certificate) for entry in entries)
     authorities = [(entry, found) for entry, found in certified if found is not None and found.is_authority]

@@ -6,12 +6,14 @@ from typing import Any
 import cbor2
 import pytest
 
+from agent.adapters.keys.verification import build_key
 from agent.core.codes import recognise
 from agent.core.time_interval import Interval
+from agent.core.trust_entries import parse_trust_list
 from agent.core.trust_list import Trust
 from agent.core.verdict import Claims, Outcome, Verdict
 from agent.core.verification import describe, verify
-from fakes.ehc_issuer import NOW, NOW_S, revoked_kids, scan_of, trust_of
+from fakes.ehc_issuer import NOW, NOW_S, revoked_kids, scan_of, trust_list_file, trust_of
 from fakes.hcert_issuer import (
     ALG,
     CI,
@@ -262,3 +264,8 @@ def test_any_version_is_of_this_family(text: str) -> None:
 @pytest.mark.parametrize("text", ["hc1:BB8", "HC1", "HC:", "HCX:", "HC12345:", " HC1:", "HL0:NCF", "NCFOXN", "HC١:"])
 def test_a_look_alike_is_not(text: str) -> None:
     assert recognise(scan_of(text)).family == "unknown"
+
+
+def test_a_key_whose_entries_leave_nothing_is_for_nothing_and_no_algorithm_is_missing() -> None:
+    data = trust_list_file(ISSUER.entry(usage=["t"]), ISSUER.entry(usage=["v"]))
+    assert reason(trust=Trust(parse_trust_list(data, build_key, sets_aside=True), None, None, None)) == "key.usage"

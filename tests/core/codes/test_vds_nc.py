@@ -15,9 +15,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent.adapters.keys.verification import build_key, read_certificate
 from agent.core.codes import recognise
 from agent.core.codes.vds_nc import AUTHORITIES_MAX, TEXT_CHARACTERS_MAX
 from agent.core.time_interval import Interval
+from agent.core.trust_entries import parse_trust_list
 from agent.core.trust_list import Trust
 from agent.core.verdict import Claims, Code, Outcome, Verdict
 from agent.core.verification import describe, verify
@@ -39,7 +41,7 @@ from fakes.asia_issuers import (
     seal,
     spki_of,
 )
-from fakes.ehc_issuer import NOW, NOW_S, es256, revoked_kids, scan_of, trust_of
+from fakes.ehc_issuer import NOW, NOW_S, es256, revoked_kids, scan_of, trust_list_file, trust_of
 
 CSCA = Authority()
 KEY = ec_key("signer")
@@ -102,6 +104,16 @@ def test_a_bare_key_can_be_pinned() -> None:
     assert reason_of(TEXT, trust_of(entry_of(SIGNER, x5c=None, spki=spki))) == "ok"
     assert reason_of(TEXT, trust_of(entry_of(SIGNER, x5c=None, spki=spki, usage=["icao.vacc"]))) == "ok"
     assert reason_of(TEXT, trust_of(entry_of(SIGNER, x5c=None, spki=spki, usage=["icao.test"]))) == "key.usage"
+
+
+def test_a_pinned_key_whose_entries_leave_nothing_is_not_taken_for_its_authority_s_word() -> None:
+    """One of them alone is refused: two must not do more."""
+    bare = {"x5c": None, "spki": base64.b64encode(spki_of(KEY)).decode()}
+    entries = [entry_of(SIGNER, **bare, usage=["icao.test"]), entry_of(SIGNER, **bare, usage=["icao.vacc"])]
+    for pinned in (entries[:1], entries, [*entries, entries[1]]):
+        data = trust_list_file(*pinned, CSCA.entry())
+        trust_list = parse_trust_list(data, build_key, read_certificate, sets_aside=True)
+        assert reason_of(TEXT, Trust(trust_list, None, None, None)) == "key.usage"
 
 
 def test_an_authority_with_rsa_is_one_too() -> None:
