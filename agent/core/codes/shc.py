@@ -37,6 +37,7 @@ from agent.core.codes.validity import (
 from agent.core.formats import jws
 from agent.core.formats.inflate import RAW, InflateInvalid, InflateOverLong, inflate
 from agent.core.formats.json_text import JsonInvalid, decode_object
+from agent.core.legible import legible
 from agent.core.rid_lists import RID, RID_CHARACTERS_MAX
 from agent.core.scan import Scan
 from agent.core.time_interval import Interval
@@ -273,16 +274,16 @@ def _facts(vc: dict[str, Any]) -> Iterator[Fact]:
     types = vc.get("type")
     kinds = [str(kind).rpartition("#")[2] for kind in types if kind != TYPE] if isinstance(types, list) else []
     if kinds:
-        yield Fact("types", " ".join(kinds)[:VALUE_CHARACTERS_MAX])
+        yield Fact("types", legible(" ".join(kinds)[:VALUE_CHARACTERS_MAX]))
     resources = list(_resources(vc.get("credentialSubject")))
     yield Fact("resources", str(len(resources)))
     for patient in [found for found in resources if found.get("resourceType") == "Patient"]:
         names = patient.get("name")
         for name in names[:1] if isinstance(names, list) else []:
             if isinstance(name, dict) and (said := _name(name)):
-                yield Fact("name", said[:VALUE_CHARACTERS_MAX], is_personal=True)
+                yield Fact("name", legible(said[:VALUE_CHARACTERS_MAX]), is_personal=True)
         if type(born := patient.get("birthDate")) is str and born:
-            yield Fact("birth_date", born[:VALUE_CHARACTERS_MAX], is_personal=True)
+            yield Fact("birth_date", legible(born[:VALUE_CHARACTERS_MAX]), is_personal=True)
 
 
 def _resources(subject: object) -> Iterator[dict[str, Any]]:

@@ -73,6 +73,13 @@ def test_a_card_without_a_rid_is_named_by_what_was_signed() -> None:
     assert judge(jws).claims.text == f"{ISSUER_URL}#{hashlib.sha256(signed).hexdigest()}".encode()
 
 
+def test_nothing_that_a_card_says_of_itself_steers_a_screen() -> None:
+    patient = {"resourceType": "Patient", "name": [{"family": "In\x1b[2Jvented"}], "birthDate": "1901\u202e01"}
+    vc = {"type": ["#a\x9bb"], "credentialSubject": {"fhirBundle": {"entry": [{"resource": patient}]}}}
+    facts = {fact.name: fact.value for fact in describe("shc", Claims(content={"vc": vc}))}
+    assert facts == {"types": "a?b", "resources": "1", "name": "In?[2Jvented", "birth_date": "1901?01"}
+
+
 def test_a_card_is_described_and_only_what_is_personal_is_marked_so() -> None:
     facts = {fact.name: (fact.value, fact.is_personal) for fact in describe("shc", judge(JWS).claims)}
     assert facts == {
