@@ -108,7 +108,7 @@ class Repository:
         """Put public keys, public revocations or both in the place of those taken before, and publish.
 
         withdraws, takes_older: see `follow`; unrevokes: see `follow_revoked`. Raises ImportInvalid: then nothing has
-        changed.
+        changed but for keys of the platform's own that were missing.
         """
         with self._layout.locked("revocations"):
             before = imported.read_imported(self._layout.imported)
@@ -118,12 +118,12 @@ class Repository:
                 parsed = imported.parse_imported(keys_file)
                 now = follow(before, parsed, withdraws=withdraws, takes_older=takes_older)
             self._read_policy()  # one that cannot be signed is told before anything changes
-            with self._layout.locked("repository"):
-                keys.make_missing(self._layout.keys)  # the list's length is taken with all keys
             if revoked is not None:
                 prefixes = _prefixes(imported.parse_prefixes(revoked))
                 unrevoked = follow_revoked(others - own, prefixes, unrevokes=unrevokes)
                 others = prefixes
+            with self._layout.locked("repository"):
+                keys.make_missing(self._layout.keys)  # the list's length is taken with all keys
             try:
                 issuer, born_at_s = self._layout.read_issuer(), self._layout.read_birth_s()
                 self._trust_list(issuer, born_at_s, self._at(born_at_s), 2**63 - 1, now)
