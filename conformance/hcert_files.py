@@ -129,19 +129,21 @@ def clock_of(found: object, cose: Look, *, is_late: bool = False) -> tuple[str |
     Without one that can be read: an hour after iat or midway to exp; is_late: a day after exp.
     """
     at = _instant(found)
-    if at is not None:
-        return at, frozenset()
+    return (at, frozenset()) if at is not None else (_likely_s(cose, is_late=is_late), frozenset({"no clock"}))
+
+
+def _likely_s(cose: Look, *, is_late: bool) -> int:
     iat, exp = seconds(cose.get("iat")), seconds(cose.get("exp"))
     if is_late and exp is not None:
-        return min(int(exp) + 86_400, _S_MAX), frozenset({"no clock"})
+        return min(int(exp) + 86_400, _S_MAX)
     if iat is not None:
-        return int(min(iat + 3600, (iat + exp) // 2) if exp is not None else iat + 3600), frozenset({"no clock"})
-    return int(exp) - 1 if exp else 0, frozenset({"no clock"})
+        return min(int(min(iat + 3600, (iat + exp) // 2) if exp is not None else iat + 3600), _S_MAX)
+    return max(int(exp) - 1, 0) if exp else 0
 
 
 def _instant(found: object) -> str | int | None:
     """Return a moment since 1970 in ISO 8601 or in Unix seconds, however it was written."""
-    if isinstance(found, str) and found.strip().isdigit():
+    if isinstance(found, str) and found.strip().isdecimal():
         found = int(found.strip()[:15])
     if isinstance(found, int | float) and not isinstance(found, bool):
         if not 10**9 <= found < 10**14:  # neither seconds nor milliseconds of our days

@@ -153,12 +153,14 @@ def test_every_way_to_write_the_clock_is_read(clock: object, now: str | int) -> 
     assert hcert_files.clock_of(clock, {}) == (now, frozenset())
 
 
-@pytest.mark.parametrize("clock", [None, "", "yesterday", 7, "0001-01-01T00:00:00+10:00"])
+@pytest.mark.parametrize("clock", [None, "", "yesterday", "\u00b2", 7, "0001-01-01T00:00:00+10:00"])
 def test_without_a_clock_the_time_is_within_the_codes_life(clock: object) -> None:
     told = frozenset({"no clock"})
     assert hcert_files.clock_of(clock, {"iat": 1_600_000_000, "exp": 1_700_000_000}) == (1_600_003_600, told)
     assert hcert_files.clock_of(clock, {"iat": 1_600_000_000.5, "exp": 1_600_000_010.5}) == (1_600_000_005, told)
     assert hcert_files.clock_of(clock, {"iat": float("nan")}) == (0, told)
+    assert hcert_files.clock_of(clock, {"iat": 253_402_300_799}) == (253_402_300_799, told)
+    assert hcert_files.clock_of(clock, {"exp": 0.5}) == (0, told)
     life = {"iat": 1_600_000_000, "exp": 1_700_000_000}
     assert hcert_files.clock_of(clock, life, is_late=True) == (1_700_086_400, told)
 
