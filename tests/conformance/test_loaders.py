@@ -196,6 +196,31 @@ def test_a_certificate_is_read_however_it_was_written(write_der: Callable[[bytes
     assert hcert_files.certificates_of([write_der(der), 7, None, "", write_der(der[:-1])]) == [der, der[:-1]]
 
 
+def test_a_certificate_that_we_cannot_read_is_not_one_that_the_file_does_not_bring() -> None:
+    for brought in ("in a form of tomorrow", "TUlJQg==", ["", "in a form of tomorrow"]):
+        facts = hcert_files.facts_of({}, hcert_files.certificates_of(brought), (), NOW_S)
+        assert "a certificate that cannot be read" in facts
+        assert "no certificate" not in facts
+    for nothing in (None, "", " ", [], [None]):
+        assert "no certificate" in hcert_files.facts_of({}, hcert_files.certificates_of(nothing), (), NOW_S)
+
+
+@pytest.mark.parametrize(
+    ("at_s", "said"),
+    [(0, {"the certificate had not begun at the clock"}), (NOW_S, set()),
+     (4_102_444_800, {"the certificate had ended at the clock"})],
+)  # fmt: skip
+def test_what_is_said_of_a_certificate_is_so_at_the_clock(at_s: int, said: set[str]) -> None:
+    der = base64.b64decode(HcertIssuer().certificate(VACCINATION_ALONE))
+    facts = hcert_files.facts_of({"kinds": ["t"]}, [der], (), at_s)
+    assert {fact for fact in facts if fact.endswith("at the clock")} == said
+    assert "the certificate is not for this kind of code" in facts
+    assert hcert_files.seen(b"") is None
+    found = hcert_files.seen(der)
+    assert found is not None
+    assert (found.usages, found.may_sign) == ({VACCINATION_ALONE}, True)
+
+
 def hcert_file(issuer: HcertIssuer, code: str, *usages: str, **flags: bool) -> dict[str, Any]:
     clock = datetime.fromtimestamp(NOW_S, UTC).isoformat()
     context = {"CERTIFICATE": issuer.certificate(*usages), "VALIDATIONCLOCK": clock}
