@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 # Who imports it, and for what.
 LATE = (
@@ -38,20 +38,31 @@ class _Late(ModuleType):
         if name.startswith("__"):
             raise AttributeError(name)
         if sys.modules.get(self.__name__) is self:  # still loading
-            return _placeholder(self.__name__, name)
+            return _Placeholder(name, (), {"_module": self.__name__})
         return getattr(_real(self.__name__), name)
 
 
-def _placeholder(module: str, name: str) -> type:
-    """Return a class for what a library only names while it loads; who calls it later calls the real thing."""
+class _Placeholder(type):
+    """Makes classes for what a library only names while it loads; who uses one later uses the real thing."""
 
-    def new(cls: type, *args: object, **kwargs: object) -> object:
-        if cls is not made:
-            _refuse(f"{cls.__qualname__} is derived from {module}.{name}")
-        return getattr(_real(module), name)(*args, **kwargs)
+    _module: str
 
-    made = type(name, (), {"__new__": new})
-    return made
+    def _meant(cls) -> Any:
+        if "_module" not in vars(cls):
+            _refuse(f"{cls.__qualname__} is derived from a class of {cls._module}")
+        return getattr(_real(cls._module), cls.__name__)
+
+    def __call__(cls, *args: object, **kwargs: object) -> Any:
+        return cls._meant()(*args, **kwargs)
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return "_module" in vars(cls) and isinstance(instance, cls._meant())  # nothing is of a derived class
+
+    def __contains__(cls, item: object) -> bool:
+        return item in cls._meant()
+
+    def __getitem__(cls, key: object) -> Any:
+        return cls._meant()[key]
 
 
 def _real(name: str) -> ModuleType:

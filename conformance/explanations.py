@@ -26,13 +26,13 @@ _HCERT = (
         "hcert",
         "refused key.expired",
         "the signer's certificate had ended at the file's VALIDATIONCLOCK",
-        fact="the certificate is not valid at the clock",
+        fact="the certificate had ended at the clock",
     ),
     Explanation(
         "hcert",
         "refused key.not-yet-valid",
         "the signer's certificate had not begun at the file's VALIDATIONCLOCK",
-        fact="the certificate is not valid at the clock",
+        fact="the certificate had not begun at the clock",
     ),
     Explanation(
         "hcert",

@@ -1,7 +1,7 @@
 """What a file of the EU's test data says: its code, its certificates, its clock, and what is so of them.
 
-The law: seen without the agent's verifier, and whatever a file holds, nothing is raised. What is so of a case (its
-`facts`) is what explanations.py explains by.
+The law: seen without the agent's verifier, what a certificate allows by another reader than its own; and whatever a
+file holds, nothing is raised. What is so of a case (its `facts`) is what explanations.py explains by.
 """
 
 import hashlib
@@ -9,19 +9,21 @@ import re
 import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
 import cbor2
+from asn1crypto import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from agent.adapters.keys.verification import read_certificate
 from agent.core.codes.countries import country_named
 from agent.core.formats import base45
-from agent.core.trust_list import Certificate, CertificateRefused
+from agent.core.trust_list import CertificateRefused
 from conformance.material import Entry, NotUnderstood, certificate_entry, der_of
 
 PREFIX = "HC1:"
@@ -39,6 +41,9 @@ _KEY_USAGES = {
     for arc in ("", "0.")
     for number, kind in ((1, "t"), (2, "v"), (3, "r"))
 }
+
+_COUNTRY = "2.5.4.6"
+_SIGNING = frozenset({"digital_signature", "non_repudiation"})  # RFC 5280 calls the latter contentCommitment as well
 
 Look = Mapping[str, Any]
 """What a code says of itself, as far as it can be read: alg, kid, iss, iat, exp, kinds."""
@@ -62,9 +67,12 @@ def code_of(file: Mapping[str, Any]) -> str | None:
 
 
 def certificates_of(found: object) -> list[bytes]:
-    """Return the certificates of a CERTIFICATE: one or a list, each in base64, base64url, hexadecimal or PEM."""
+    """Return the certificates of a CERTIFICATE: one or a list, each in base64, base64url, hexadecimal or PEM.
+
+    A text in no such form is one of no bytes: the file does bring a certificate.
+    """
     texts = found if isinstance(found, list) else [found]
-    return [der for text in texts[:CERTIFICATES_MAX] if isinstance(text, str) and (der := _der(text))]
+    return [_der(text) for text in texts[:CERTIFICATES_MAX] if isinstance(text, str) and text.strip()]
 
 
 def _der(text: str) -> bytes:
@@ -85,7 +93,7 @@ def entry_of(der: bytes, cose: Look, path: Path) -> Entry:
 
     Its country is the certificate's own, where that names none what the code says, else the folder's name.
     """
-    certificate, claimed = parsed(der), cose.get("iss")
+    certificate, claimed = seen(der), cose.get("iss")
     if certificate is not None and certificate.country:
         issuer = certificate.country
     elif isinstance(claimed, str) and 0 < len(claimed) <= 255:
@@ -95,11 +103,33 @@ def entry_of(der: bytes, cose: Look, path: Path) -> Entry:
     return certificate_entry("hcert", issuer, der)
 
 
-def parsed(der: bytes) -> Certificate | None:
-    """Return a certificate, or None where it cannot be read."""
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a certificate says of itself. usages: its extended key usages, as numbers with dots."""
+
+    country: str | None
+    not_before_s: int
+    not_after_s: int
+    usages: frozenset[str]
+    may_sign: bool
+
+
+def seen(der: bytes) -> Seen | None:
+    """Return what another reader of certificates than the agent's usual one sees, or None where it sees none."""
     try:
-        return read_certificate(der)
-    except CertificateRefused:
+        certificate = x509.Certificate.load(der, strict=True)
+        body = certificate["tbs_certificate"]
+        parts = [part for name in body["subject"].chosen for part in name]
+        countries = [str(part["value"].native) for part in parts if part["type"].dotted == _COUNTRY]
+        usage, purposes = certificate.key_usage_value, certificate.extended_key_usage_value
+        return Seen(
+            countries[0] if countries else None,
+            int(body["validity"]["not_before"].native.timestamp()),
+            int(body["validity"]["not_after"].native.timestamp()),
+            frozenset(purpose.dotted for purpose in purposes or ()),
+            usage is None or not _SIGNING.isdisjoint(usage.native),
+        )
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError, RecursionError):
         return None
 
 
@@ -129,19 +159,21 @@ def clock_of(found: object, cose: Look, *, is_late: bool = False) -> tuple[str |
     Without one that can be read: an hour after iat or midway to exp; is_late: a day after exp.
     """
     at = _instant(found)
-    if at is not None:
-        return at, frozenset()
+    return (at, frozenset()) if at is not None else (_likely_s(cose, is_late=is_late), frozenset({"no clock"}))
+
+
+def _likely_s(cose: Look, *, is_late: bool) -> int:
     iat, exp = seconds(cose.get("iat")), seconds(cose.get("exp"))
     if is_late and exp is not None:
-        return min(int(exp) + 86_400, _S_MAX), frozenset({"no clock"})
+        return min(int(exp) + 86_400, _S_MAX)
     if iat is not None:
-        return int(min(iat + 3600, (iat + exp) // 2) if exp is not None else iat + 3600), frozenset({"no clock"})
-    return int(exp) - 1 if exp else 0, frozenset({"no clock"})
+        return min(int(min(iat + 3600, (iat + exp) // 2) if exp is not None else iat + 3600), _S_MAX)
+    return max(int(exp) - 1, 0) if exp else 0
 
 
 def _instant(found: object) -> str | int | None:
     """Return a moment since 1970 in ISO 8601 or in Unix seconds, however it was written."""
-    if isinstance(found, str) and found.strip().isdigit():
+    if isinstance(found, str) and found.strip().isdecimal():
         found = int(found.strip()[:15])
     if isinstance(found, int | float) and not isinstance(found, bool):
         if not 10**9 <= found < 10**14:  # neither seconds nor milliseconds of our days
@@ -194,8 +226,8 @@ def facts_of(cose: Look, ders: Sequence[bytes], entries: Sequence[Entry], now: s
 
 
 def _of_certificate(cose: Look, der: bytes, at_s: float) -> set[str]:
-    certificate = parsed(der)
-    if certificate is None:
+    certificate, spki = seen(der), _spki_of(der)
+    if certificate is None or spki is None:
         return {"a certificate that cannot be read"}
     facts = set[str]()
     kinds = {_KEY_USAGES[usage] for usage in certificate.usages if usage in _KEY_USAGES}
@@ -203,16 +235,26 @@ def _of_certificate(cose: Look, der: bytes, at_s: float) -> set[str]:
         facts.add("the certificate is not for this kind of code")
     if not certificate.may_sign:
         facts.add("the certificate's key is not for signatures over data")
-    if not _is_key_of_hcert(certificate.spki):
+    if not _is_key_of_hcert(spki):
         facts.add("the certificate's key is neither on P-256 nor RSA")
-    if not certificate.not_before_s <= at_s <= certificate.not_after_s:
-        facts.add("the certificate is not valid at the clock")
+    if at_s < certificate.not_before_s:
+        facts.add("the certificate had not begun at the clock")
+    if at_s > certificate.not_after_s:
+        facts.add("the certificate had ended at the clock")
     iat = seconds(cose.get("iat"))
     if iat is not None and not certificate.not_before_s <= int(iat) <= certificate.not_after_s:
         facts.add("the certificate was not valid at iat")
     if cose and cose.get("kid") != hashlib.sha256(der).digest()[:8]:
         facts.add("the key id is not the certificate's")
     return facts
+
+
+def _spki_of(der: bytes) -> bytes | None:
+    """Return a certificate's key as a trust list takes it: its curve by name."""
+    try:
+        return read_certificate(der).spki
+    except CertificateRefused:
+        return None
 
 
 def _is_key_of_hcert(spki: bytes) -> bool:

@@ -29,6 +29,7 @@ USES = {
     "aiohttp.tracing": "print(aiohttp.TraceConfig().__module__)",
     "ast": "print(inspect.signature(len))",
     "attr.validators": "print(attr.validators.instance_of(int).__class__.__module__)",
+    "html.entities": "print(html.unescape('&lt;&eacute;&notit;&nope;'))",
     "idna": "print(yarl.URL('http://b\\u00fccher.example').raw_host)",
     "msgspec._json_schema": "print(msgspec.json.schema(int))",
     "msgspec.inspect": "print(msgspec.inspect.type_info(int).__class__.__module__)",
@@ -37,6 +38,7 @@ USES = {
 }
 SAID = {
     "ast": "(obj, /)",
+    "html.entities": "<\u00e9\u00acit;&nope;",
     "idna": "xn--bcher-kva.example",
     "msgspec._json_schema": "{'type': 'integer'}",
     "msgspec.toml": "{'a': 1}",
@@ -47,7 +49,8 @@ SAID = {
 @pytest.mark.parametrize("name", USES)
 def test_used_it_is_the_real_thing(name: str) -> None:
     said = run(
-        f"import aiohttp, attr, inspect, msgspec, paho.mqtt.client, yarl\n{USES[name]}\nassert {name!r} in sys.modules"
+        f"import aiohttp, attr, html, inspect, msgspec, paho.mqtt.client, yarl\n{USES[name]}\n"
+        f"assert {name!r} in sys.modules"
     )
     assert said.strip() == SAID.get(name, name)
 
@@ -55,6 +58,15 @@ def test_used_it_is_the_real_thing(name: str) -> None:
 @pytest.mark.parametrize("name", LATE)
 def test_imported_afterwards_it_is_whole(name: str) -> None:
     assert "_Late" not in run(f"import importlib; print(type(importlib.import_module({name!r})).__name__)")
+
+
+def test_asked_whether_something_is_one_it_answers_as_the_real_thing() -> None:
+    assert run(
+        "from aiohttp import TraceConfig\nfrom aiohttp.cookiejar import _RestrictedCookieUnpickler as Derived\n"
+        "import aiohttp.tracing\n"
+        "one = aiohttp.tracing.TraceConfig()\n"
+        "print(isinstance(one, TraceConfig), isinstance(7, TraceConfig), isinstance(7, Derived))"
+    ).split() == ["True", "False", "False"]
 
 
 def test_what_derives_from_it_says_what_to_do_and_does_nothing_else() -> None:

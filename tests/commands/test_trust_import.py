@@ -11,8 +11,10 @@ import pytest
 from agent.adapters.keys.verification import build_key, read_certificate
 from agent.cli import main
 from agent.core.revocation import parse_revoked
+from agent.core.time_interval import Stamp
 from agent.core.trust_entries import parse_trust_list
 from fakes import signers
+from fakes.ehc_issuer import NOW
 from fakes.public_lists import (
     crl,
     did_document,
@@ -29,9 +31,17 @@ DER = certificate(KEY)
 JWK = jwk_of(ec_key("issuer"), crlVersion=1)
 
 
+class Clock:
+    """The test's own: by the machine's the certificates will have ended."""
+
+    def now(self):
+        return Stamp(bytes(16), 0, NOW, "os")
+
+
 @pytest.fixture
-def run(tmp_path, capsys):
+def run(tmp_path, capsys, monkeypatch):
     """Run the command in a folder of its own; return (status, output, errors)."""
+    monkeypatch.setattr("agent.commands.importing.SystemClock", Clock)
 
     def call(*arguments, **files):
         for name, data in files.items():

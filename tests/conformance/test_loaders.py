@@ -153,12 +153,14 @@ def test_every_way_to_write_the_clock_is_read(clock: object, now: str | int) -> 
     assert hcert_files.clock_of(clock, {}) == (now, frozenset())
 
 
-@pytest.mark.parametrize("clock", [None, "", "yesterday", 7, "0001-01-01T00:00:00+10:00"])
+@pytest.mark.parametrize("clock", [None, "", "yesterday", "\u00b2", 7, "0001-01-01T00:00:00+10:00"])
 def test_without_a_clock_the_time_is_within_the_codes_life(clock: object) -> None:
     told = frozenset({"no clock"})
     assert hcert_files.clock_of(clock, {"iat": 1_600_000_000, "exp": 1_700_000_000}) == (1_600_003_600, told)
     assert hcert_files.clock_of(clock, {"iat": 1_600_000_000.5, "exp": 1_600_000_010.5}) == (1_600_000_005, told)
     assert hcert_files.clock_of(clock, {"iat": float("nan")}) == (0, told)
+    assert hcert_files.clock_of(clock, {"iat": 253_402_300_799}) == (253_402_300_799, told)
+    assert hcert_files.clock_of(clock, {"exp": 0.5}) == (0, told)
     life = {"iat": 1_600_000_000, "exp": 1_700_000_000}
     assert hcert_files.clock_of(clock, life, is_late=True) == (1_700_086_400, told)
 
@@ -192,6 +194,31 @@ def test_a_certificate_is_read_however_it_was_written(write_der: Callable[[bytes
     der = base64.b64decode(HcertIssuer().certificate())
     assert hcert_files.certificates_of(write_der(der)) == [der]
     assert hcert_files.certificates_of([write_der(der), 7, None, "", write_der(der[:-1])]) == [der, der[:-1]]
+
+
+def test_a_certificate_that_we_cannot_read_is_not_one_that_the_file_does_not_bring() -> None:
+    for brought in ("in a form of tomorrow", "TUlJQg==", ["", "in a form of tomorrow"]):
+        facts = hcert_files.facts_of({}, hcert_files.certificates_of(brought), (), NOW_S)
+        assert "a certificate that cannot be read" in facts
+        assert "no certificate" not in facts
+    for nothing in (None, "", " ", [], [None]):
+        assert "no certificate" in hcert_files.facts_of({}, hcert_files.certificates_of(nothing), (), NOW_S)
+
+
+@pytest.mark.parametrize(
+    ("at_s", "said"),
+    [(0, {"the certificate had not begun at the clock"}), (NOW_S, set()),
+     (4_102_444_800, {"the certificate had ended at the clock"})],
+)  # fmt: skip
+def test_what_is_said_of_a_certificate_is_so_at_the_clock(at_s: int, said: set[str]) -> None:
+    der = base64.b64decode(HcertIssuer().certificate(VACCINATION_ALONE))
+    facts = hcert_files.facts_of({"kinds": ["t"]}, [der], (), at_s)
+    assert {fact for fact in facts if fact.endswith("at the clock")} == said
+    assert "the certificate is not for this kind of code" in facts
+    assert hcert_files.seen(b"") is None
+    found = hcert_files.seen(der)
+    assert found is not None
+    assert (found.usages, found.may_sign) == ({VACCINATION_ALONE}, True)
 
 
 def hcert_file(issuer: HcertIssuer, code: str, *usages: str, **flags: bool) -> dict[str, Any]:
