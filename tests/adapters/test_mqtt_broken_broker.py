@@ -1,6 +1,7 @@
 """A broker that does not keep to MQTT costs a link, never the agent: its own bytes, from a socket of the test's."""
 
 import asyncio
+import gc
 import socket
 from collections.abc import Callable
 from contextlib import asynccontextmanager
@@ -97,6 +98,26 @@ async def test_a_message_of_250_mb_ends_the_link_before_it_is_read(caplog):
     said = [str(record.why) for record in caplog.records if record.message == "no link to the broker"]
     assert said == [f"the broker sends a message of more than {INCOMING_BYTES_MAX} bytes"]
     assert broker.sent < 65_536_000, "what is in the sockets, not the message"
+
+
+async def test_a_broker_that_says_yes_and_is_gone_is_no_link_and_no_error_of_the_loop(caplog):
+    errors, seen = list[object](), 0
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context["message"]))
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal seen
+        seen += 1
+        writer.write(CONNACK)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server, uplink_to(server.sockets[0].getsockname()[1]) as (_, task):
+        await until(lambda: seen > 1)
+        assert not task.done(), "it tries again"
+    gc.collect()
+    await asyncio.sleep(0)
+    assert errors == []
+    assert "no link to the broker" in caplog.text
 
 
 @pytest.mark.parametrize("turns", range(4))

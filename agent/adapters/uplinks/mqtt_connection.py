@@ -39,6 +39,7 @@ class Connection:
         self._client.pending_calls_threshold = UNACKNOWLEDGED_MAX
         # The thread that connects blocks in the kernel for this long; aiomqtt has no setting for it.
         self._client._client.connect_timeout = connect_timeout_s  # noqa: SLF001
+        self._lost_early = client._disconnected  # noqa: SLF001 - aiomqtt puts another in its place once connected
         self._group: asyncio.TaskGroup | None = None
         self._out = set[asyncio.Task[None]]()
         self._is_opened = False
@@ -54,6 +55,8 @@ class Connection:
             await self._while_linked(self._client.__aenter__())
         except (aiomqtt.MqttError, ValueError) as error:  # ValueError: of the ssl module, about names
             raise LinkLost(f"no connection to the broker: {error}") from error
+        if self._lost_early.done():  # behind the broker's yes, before aiomqtt had heard it
+            raise LinkLost("the broker closed the connection")
 
     async def subscribe(self, filters: Sequence[str]) -> list[str]:
         """Subscribe at QoS 1; return the filters that the broker refuses. Raises LinkLost."""
@@ -179,9 +182,9 @@ class Connection:
         finally:
             # aiomqtt leaves the socket open after a connection that failed half-way or broke while reading.
             self._client._client._sock_close()  # noqa: SLF001
-            ended = self._client._disconnected  # noqa: SLF001
-            if ended.done() and not ended.cancelled():
-                ended.exception()  # asyncio would call it an error that nobody asked
+            for ended in (self._lost_early, self._client._disconnected):  # noqa: SLF001
+                if ended.done() and not ended.cancelled():
+                    ended.exception()  # asyncio would call it an error that nobody asked
 
     async def _read(self, take: Callable[[str, bytes], None]) -> None:
         try:
