@@ -24,14 +24,14 @@ def delivery_of(terminal, platform, linked: asyncio.Event | None = None) -> Deli
     )  # fmt: skip
 
 
-async def delivered_s(delivery, count: int, limit_s: float = 3_600) -> float:
+async def delivered_s(delivery, count: int, limit_s: float = 3_600, look_every_s: float = 0.01) -> float:
     """Run a delivery until so many records are settled; return how long that took."""
     loop = asyncio.get_running_loop()
     began_s = loop.time()
     async with asyncio.timeout(limit_s), asyncio.TaskGroup() as group:
         task = group.create_task(delivery.run())
         while delivery.cursor < count:  # noqa: ASYNC110 - virtual time
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(look_every_s)
         task.cancel()
     return loop.time() - began_s
 
@@ -49,7 +49,7 @@ async def test_a_link_that_breaks_at_every_batch_is_trouble_like_any_other(termi
     await terminal.fill(1)
     platform = FakePlatform(platform_key, troubles=itertools.cycle([None, CUT]))
     with pytest.raises(TimeoutError):
-        await delivered_s(delivery_of(terminal, platform), 1, limit_s=600)
+        await delivered_s(delivery_of(terminal, platform), 1, limit_s=600, look_every_s=1)
     assert CUTS_MAX < platform.hellos < 60, "a few at once, then one in half a minute"
     assert "the link broke" in [text for _, text in terminal.display.notices]
 

@@ -193,7 +193,7 @@ async def test_a_flood_of_announcements_is_not_followed():
     async def flood() -> None:
         while True:
             running.announced.set()
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.1)
 
     async with running.running(), asyncio.TaskGroup() as tasks:
         flooding = tasks.create_task(flood())
