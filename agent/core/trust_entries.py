@@ -39,7 +39,7 @@ _FAMILIES = frozenset({"ehc", "platform"})  # of the national platform: every fi
 CREDENTIAL_FAMILIES = frozenset({"hcert", "shc", "aadhaar", "vds-nc"})
 """Of public trust lists, which say less: what is not there limits nothing."""
 _ISSUER = re.compile(r"[!-~]{1,32}")  # ehc1.cddl, issuer
-_KID = re.compile(r"(?:[0-9a-f]{2}){1,64}")
+KID = re.compile(r"(?:[0-9a-f]{2}){1,64}")
 _ISSUER_CHARACTERS_MAX = 255
 
 T = TypeVar("T")
@@ -321,7 +321,7 @@ def _rid_lists(
     unnamed = set[tuple[str, str | None, bytes | None]]()
     for index, entry in enumerate(entries):
         issuer = entry.issuer if _is_issuer(entry.issuer) else None
-        kid = bytes.fromhex(entry.kid) if isinstance(entry.kid, str) and _KID.fullmatch(entry.kid) else None
+        kid = bytes.fromhex(entry.kid) if isinstance(entry.kid, str) and KID.fullmatch(entry.kid) else None
         if issuer is None or kid is None:
             why = f"issuer: 1 to {_ISSUER_CHARACTERS_MAX} characters"
             if kid is None:
@@ -384,7 +384,7 @@ def _base64(text: str, place: str) -> bytes:
 
 
 def _kid(entry: _KeyEntry, place: str) -> bytes:
-    if not _KID.fullmatch(entry.kid):
+    if not KID.fullmatch(entry.kid):
         raise TrustListInvalid(f"{place}.kid: lower-case hexadecimal, 1 to 64 bytes")
     return bytes.fromhex(entry.kid)
 

@@ -46,7 +46,9 @@ def told(before: Imported, now: Imported) -> list[str]:
     """Return what an import changed and refused, line by line."""
     families, were = now.families(), before.families()
     lines = [f"{count} keys of {family} (before: {were.get(family, 0)})" for family, count in families.items()]
-    lines += [f"no keys of {family} any more (before: {were[family]})" for family in were.keys() - families.keys()]
+    lines += [
+        f"no keys of {family} any more (before: {were[family]})" for family in sorted(were.keys() - families.keys())
+    ]
     lines += [f"{count} entries of {name} were left out: never taken from a file" for name, count in now.left_out]
     lines += [f"refused {line}" for line in now.refused[:REFUSED_SHOWN_MAX]]
     more = len(now.refused) - REFUSED_SHOWN_MAX

@@ -258,7 +258,7 @@ def _require_authority(entry: dict[str, Any], place: str) -> None:
 
 
 def _require_dates(entry: dict[str, Any], place: str) -> None:
-    """Check dates to the letter: a terminal refuses the whole list for one of another form. As texts they compare."""
+    """Check dates to the letter: terminals use no entry with one of another form. As texts they compare."""
     dates = list[str]()
     for name in ("not_before", "not_after"):
         if name not in entry:

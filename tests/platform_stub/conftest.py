@@ -16,7 +16,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from vectors import generate
 
-from fakes import postgresql
+from fakes import postgresql, published
 from platform_stub import keys
 from platform_stub.layout import Layout
 from platform_stub.platform import make_platform, running
@@ -202,6 +202,13 @@ def platform_directory(platform_template, tmp_path):
     directory = Path(shutil.copytree(platform_template, tmp_path / "platform"))
     Repository(Layout(directory)).publish(NOW_S)
     return directory
+
+
+@pytest.fixture
+def platform(tmp_path):
+    """A directory as it is made, with keys of its own and version 1 published."""
+    make_platform(tmp_path / "platform", "4420", published.NOW_S)
+    return tmp_path / "platform"
 
 
 @pytest.fixture(scope="session")

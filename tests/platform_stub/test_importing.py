@@ -2,32 +2,18 @@
 
 import pytest
 
+from fakes.published import NOW_S, published
 from platform_stub import cli
 from platform_stub.issuing.imported import ImportInvalid
 from platform_stub.issuing.repository import Repository
 from platform_stub.layout import Layout, LayoutInvalid
-from platform_stub.platform import make_platform
 
-NOW_S = 1_795_248_000
 ONE, TWO, THREE = bytes(8), b"\x01" * 8, b"\x02" * 8
 
 
-@pytest.fixture
-def platform(tmp_path):
-    make_platform(tmp_path / "platform", "4420", NOW_S)
-    return tmp_path / "platform"
-
-
-def published(platform):
-    """Return how many targets and which revocations the newest metadata names."""
-    repository = Repository(Layout(platform))
-    version = repository._read_snapshot().meta["targets.json"].version
-    (revoked,) = {
-        path.read_bytes()
-        for path in (platform / "repository" / "targets").glob("*.revoked.bin")
-        if path.name.split(".")[0] in repository.metadata_file(f"{version}.targets.json").read_text()
-    }
-    return version, revoked
+def version_and_revoked(platform):
+    now = published(platform)
+    return now.version, now.revoked
 
 
 @pytest.mark.parametrize(
@@ -46,7 +32,7 @@ def test_an_option_without_its_file_is_not_passed_over(platform, tmp_path, monke
     (tmp_path / "x").write_bytes(b"")
     assert cli.main(["import", str(platform), *given]) == 2
     assert wanted in capsys.readouterr().err
-    assert published(platform)[0] == 1
+    assert published(platform).version == 1
 
 
 def test_a_revocation_that_would_go_is_counted_and_goes_only_where_that_is_asked_for(platform, tmp_path, capsys):
@@ -58,10 +44,10 @@ def test_a_revocation_that_would_go_is_counted_and_goes_only_where_that_is_asked
     said = capsys.readouterr().err
     assert "1 of 2 revocations" in said
     assert "--unrevoke-missing" in said
-    assert published(platform) == (2, ONE + TWO)
+    assert version_and_revoked(platform) == (2, ONE + TWO)
     assert cli.main(["import", str(platform), "--revoked", str(after), "--unrevoke-missing"]) == 0
     assert "1 revocations of before are gone" in capsys.readouterr().out
-    assert published(platform) == (3, TWO + THREE)
+    assert version_and_revoked(platform) == (3, TWO + THREE)
 
 
 def test_what_the_platform_itself_revokes_does_not_go_with_a_file(platform):
@@ -69,13 +55,13 @@ def test_what_the_platform_itself_revokes_does_not_go_with_a_file(platform):
     repository.take(None, ONE, NOW_S)
     repository.revoke(ONE, NOW_S)
     assert repository.take(None, TWO, NOW_S).unrevoked == 0
-    assert published(platform)[1] == ONE + TWO
+    assert published(platform).revoked == ONE + TWO
 
 
 def test_an_import_into_the_directory_of_an_earlier_version_makes_the_keys_that_it_lacks(platform):
     (platform / "keys" / "commands.pem").unlink()
     assert Repository(Layout(platform)).take(None, ONE, NOW_S).version == 2
-    assert published(platform) == (2, ONE)
+    assert version_and_revoked(platform) == (2, ONE)
 
 
 def test_a_withdrawal_says_how_many_revocations_are_gone(platform, capsys):
@@ -95,7 +81,7 @@ def test_a_revocation_that_no_terminal_would_read_changes_nothing(nearly_full):
     with pytest.raises(LayoutInvalid, match=r"revoked\.bin would have 24 bytes; terminals read 16"):
         Repository(Layout(nearly_full)).revoke(THREE, NOW_S)
     assert Layout(nearly_full).revoked.read_bytes() == b""
-    assert published(nearly_full) == (2, ONE + TWO)
+    assert version_and_revoked(nearly_full) == (2, ONE + TWO)
     Repository(Layout(nearly_full)).revoke(TWO, NOW_S)  # it is there
 
 
@@ -105,7 +91,7 @@ def test_an_import_is_counted_with_what_the_platform_revokes_itself(nearly_full)
     repository.revoke(THREE, NOW_S)
     with pytest.raises(ImportInvalid, match="terminals read 16"):
         repository.take(None, ONE + TWO, NOW_S)
-    assert published(nearly_full)[1] == ONE + THREE
+    assert published(nearly_full).revoked == ONE + THREE
     assert Layout(nearly_full).imported_revoked.read_bytes() == ONE
     repository.take(None, ONE + THREE, NOW_S)  # one that both revoke counts once
 

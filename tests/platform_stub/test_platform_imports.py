@@ -10,14 +10,12 @@ import pytest
 
 from agent.adapters.keys.verification import build_key, read_certificate
 from agent.core.trust_entries import parse_trust_list
+from fakes.published import NOW_S, published
 from fakes.signers import certificate, ec_key, jwk_of, rsa_key, spki_of
 from platform_stub import cli
 from platform_stub.issuing.imported import ImportInvalid, encode, parse_imported, parse_prefixes
 from platform_stub.issuing.repository import Repository
 from platform_stub.layout import Layout, LayoutInvalid
-from platform_stub.platform import make_platform
-
-NOW_S = 1_795_248_000
 
 
 def b64(data):
@@ -41,29 +39,13 @@ def file(*keys, revocations=(), **more):
     return json.dumps(about | {"keys": list(keys), "revocations": list(revocations)} | more).encode()
 
 
-@pytest.fixture
-def platform(tmp_path):
-    make_platform(tmp_path / "platform", "4420", NOW_S)
-    return tmp_path / "platform"
-
-
-def published(platform):
-    """Return trust-list.json and revoked.bin as the newest metadata names them."""
-    repository = Repository(Layout(platform))
-    targets = json.loads(
-        repository.metadata_file(f"{repository._read_snapshot().meta['targets.json'].version}.targets.json").read_text()
-    )["signed"]["targets"]
-    names = [f"{targets[name]['hashes']['sha256']}.{name}" for name in ("trust-list.json", "revoked.bin")]
-    return tuple(repository.target_file(name).read_bytes() for name in names)
-
-
 def test_what_is_taken_is_published_beside_the_platform_s_own_and_stays(platform):
     repository = Repository(Layout(platform))
-    own = len(json.loads(published(platform)[0])["keys"])
+    own = len(json.loads(published(platform).trust_list)["keys"])
     repository.take(file(KEY | DATES | {"usage": ["t"]}, AUTHORITY, SHC, revocations=[REVOCATIONS]), None, NOW_S)
     repository.publish(NOW_S)
     repository.complete(NOW_S)
-    trust = json.loads(published(platform)[0])
+    trust = json.loads(published(platform).trust_list)
     assert trust["keys"][own:] == [KEY | DATES | {"usage": ["t"]}, AUTHORITY, SHC]
     assert trust["revocations"] == [REVOCATIONS]
     assert trust["version"] == 3
@@ -74,11 +56,11 @@ def test_what_is_taken_next_replaces_it_and_revocations_keep_to_themselves(platf
     repository.take(file(KEY), bytes(8) + b"\x01" * 8, NOW_S)
     repository.take(file(AUTHORITY), None, NOW_S, withdraws=True)
     repository.revoke(b"\x00" * 7 + b"\x07", NOW_S)
-    trust, revoked = published(platform)
+    _, trust, revoked = published(platform)
     assert [key["family"] for key in json.loads(trust)["keys"] if key["issuer"] != "4420"] == ["vds-nc"]
     assert revoked == bytes(8) + b"\x00" * 7 + b"\x07" + b"\x01" * 8
     repository.take(None, b"", NOW_S, unrevokes=True)
-    assert published(platform)[1] == b"\x00" * 7 + b"\x07", "its own stays"
+    assert published(platform).revoked == b"\x00" * 7 + b"\x07", "its own stays"
 
 
 def test_the_platform_s_own_families_are_never_taken_from_a_file(platform, tmp_path, capsys):
@@ -88,7 +70,7 @@ def test_the_platform_s_own_families_are_never_taken_from_a_file(platform, tmp_p
     out = capsys.readouterr().out
     assert "1 keys of hcert (before: 0)" in out
     assert "1 entries of ehc were left out" in out
-    assert "03" * 8 not in published(platform)[0].decode()
+    assert "03" * 8 not in published(platform).trust_list.decode()
 
 
 @pytest.mark.parametrize(
@@ -259,7 +241,7 @@ def test_one_bad_entry_does_not_refuse_the_others(platform, tmp_path, capsys):
     (tmp_path / "list").write_bytes(file(KEY | {"spki": "*"}, SHC))
     assert cli.main(["import", str(platform), "--from", str(tmp_path / "list")]) == 0
     assert "refused keys[0].spki: not base64 (hcert of XA)" in capsys.readouterr().out
-    assert [key["family"] for key in json.loads(published(platform)[0])["keys"]][-1] == "shc"
+    assert [key["family"] for key in json.loads(published(platform).trust_list)["keys"]][-1] == "shc"
 
 
 def test_a_file_of_which_nothing_can_be_taken_changes_nothing_and_says_why(platform, tmp_path, capsys):
@@ -272,7 +254,7 @@ def test_a_file_of_which_nothing_can_be_taken_changes_nothing_and_says_why(platf
 def test_an_entry_that_an_earlier_release_took_does_not_stop_publishing(platform, caplog):
     Layout(platform).imported.write_bytes(file(KEY | {"spki": "*"}, SHC))
     Repository(Layout(platform)).publish(NOW_S)
-    assert json.loads(published(platform)[0])["keys"][-1] == SHC
+    assert json.loads(published(platform).trust_list)["keys"][-1] == SHC
     assert "keys[0].spki" in caplog.text
 
 
@@ -290,21 +272,21 @@ def test_a_file_of_one_source_does_not_take_out_the_others_unasked(platform, tmp
     assert published(platform) == before
     assert cli.main(["import", str(platform), "--from", str(tmp_path / "german"), "--withdraw-missing"]) == 0
     assert "no keys of shc any more (before: 1)" in capsys.readouterr().out
-    assert json.loads(published(platform)[0])["keys"][-1] == german
+    assert json.loads(published(platform).trust_list)["keys"][-1] == german
 
 
 def test_what_a_source_s_newer_list_no_longer_has_goes_and_what_another_took_over_stays(platform):
     repository, other = Repository(Layout(platform)), KEY | {"issuer": "XB", "source": "dcc"}
     repository.take(file(KEY | {"source": "did"}, KEY | {"issuer": "XC", "source": "dcc"}, other), None, NOW_S)
     repository.take(file(KEY | {"source": "dcc"}, other), None, NOW_S)
-    assert json.loads(published(platform)[0])["keys"][-2:] == [KEY | {"source": "dcc"}, other]
+    assert json.loads(published(platform).trust_list)["keys"][-2:] == [KEY | {"source": "dcc"}, other]
 
 
 def test_a_key_that_speaks_of_an_older_list_goes_with_the_one_that_stays(platform):
     repository = Repository(Layout(platform))
     repository.take(file(SHC | {"crl_version": 5}, revocations=[REVOCATIONS | {"ctr": 5}]), None, NOW_S)
     repository.take(file(SHC | {"crl_version": 4}, revocations=[REVOCATIONS | {"ctr": 4}]), None, NOW_S)
-    assert json.loads(published(platform)[0])["keys"][-1] == SHC | {"crl_version": 5}
+    assert json.loads(published(platform).trust_list)["keys"][-1] == SHC | {"crl_version": 5}
 
 
 @pytest.mark.parametrize("key", [SHC | {"crl_version": 1}, SHC])
@@ -335,6 +317,6 @@ def test_a_card_revocation_list_goes_back_only_where_that_is_asked_for(platform,
     assert cli.main(["import", str(platform), "--from", str(tmp_path / "first")]) == 0
     assert cli.main(["import", str(platform), "--from", str(tmp_path / "second")]) == 0
     assert f"refused card revocation list of key {SHC['kid']} of https://a.example" in capsys.readouterr().out
-    assert json.loads(published(platform)[0])["revocations"] == [REVOCATIONS | {"ctr": 5}]
+    assert json.loads(published(platform).trust_list)["revocations"] == [REVOCATIONS | {"ctr": 5}]
     assert cli.main(["import", str(platform), "--from", str(tmp_path / "second"), "--older-lists"]) == 0
-    assert json.loads(published(platform)[0]).get("revocations", []) == list(newer)
+    assert json.loads(published(platform).trust_list).get("revocations", []) == list(newer)

@@ -9,8 +9,8 @@ from agent.core.time_interval import Interval
 from agent.core.trust_list import END_OF_TIME_S, Trust, TrustedKey
 from agent.core.verdict import Claims
 
-SECONDS_MAX = 253_402_300_799
-"""The last second of the year 9999: milliseconds of our days are far beyond."""
+SECONDS_MAX = END_OF_TIME_S
+"""Of an instant in a code: milliseconds of our days are far beyond."""
 SKEW_GRACE_S = 15
 WIDTH_MS_MAX = 10_000  # a wider interval cannot tell a code that lives 60 s from an expired one
 

@@ -6,7 +6,6 @@ key alone: while any source has the key, an import without a list does not make 
 with an older list, unless that was asked for.
 """
 
-import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -14,10 +13,9 @@ from typing import Any
 from agent.core.formats.json_text import JsonInvalid, decode_object
 from agent.core.public_lists.intake import EntryRefused, Intake, ListUnreadable, found_by, utc
 from agent.core.rid_lists import METHOD
-from agent.core.trust_entries import CREDENTIAL_FAMILIES
+from agent.core.trust_entries import CREDENTIAL_FAMILIES, KID
 
 FORMAT = "scanward-trust-list-1"
-_KID = re.compile(r"(?:[0-9a-f]{2}){1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +116,7 @@ def _refuse_doubled(before: list[dict[str, Any]], stays: list[bool], intake: Int
         names[name] += 1
         if entry.get("family") in CREDENTIAL_FAMILIES and names[name] > entries_max:
             detail = "the list that the import goes into has as many before it as terminals take; it was taken out"
-            kid = bytes.fromhex(entry["kid"]) if _KID.fullmatch(entry.get("kid") or "") else None
+            kid = bytes.fromhex(entry["kid"]) if KID.fullmatch(entry.get("kid") or "") else None
             intake.refuse(f"into keys[{index}]", EntryRefused("too-many-of-one-id", detail), entry.get("issuer"), kid)
         else:
             kept.append(entry)
